@@ -1,0 +1,53 @@
+"""The verbs of manage.py, a module each: `configure` adds options, `main` does the work."""
+
+import json
+import os
+import sys
+from argparse import ArgumentParser
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from shared.configuration.problems import Problem
+
+FOLDER = Path(__file__).resolve().parent.parent
+
+DEVELOPMENT = {"AZURE_FUNCTIONS_ENVIRONMENT": "Development"}
+
+
+def add_source_options(parser: ArgumentParser) -> None:
+    """Options of every verb that reads the configuration."""
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="read this file instead of the appsettings"
+    )
+    parser.add_argument(
+        "--development", action="store_true", help="read it as `run` does, for development"
+    )
+
+
+def environment(*, development: bool) -> Mapping[str, str]:
+    """The environment variables, with development mode as asked for."""
+    return {**os.environ, **DEVELOPMENT} if development else os.environ
+
+
+def tell(text: str) -> None:
+    """Talk: to standard error."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def print_json(value: Any) -> None:
+    """A result, as JSON."""
+    print(json.dumps(value, indent=2, ensure_ascii=False, default=str), flush=True)
+
+
+def tell_problems(problems: list[Problem]) -> None:
+    """One line a problem."""
+    for problem in problems:
+        tell(f"{problem.level}: {problem}")
+
+
+def problems_json(problems: list[Problem]) -> list[dict[str, str]]:
+    """Problems as JSON values."""
+    return [
+        {"level": p.level, "path": p.path, "source": p.source, "text": p.text} for p in problems
+    ]

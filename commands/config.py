@@ -1,0 +1,130 @@
+"""`manage.py config`: what the endpoint is told, from where, and whether it is right."""
+
+import json
+import os
+import secrets
+from argparse import ArgumentParser, Namespace
+
+import msgspec
+
+from commands import (
+    FOLDER,
+    add_source_options,
+    environment,
+    print_json,
+    problems_json,
+    tell,
+    tell_problems,
+)
+from shared import startup
+from shared.configuration import load
+from shared.configuration.problems import ConfigurationError, is_secret, path_text
+from shared.configuration.sources import Node
+from shared.validation import Path
+
+
+def configure(parser: ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    check = actions.add_parser("check", help="report every problem")
+    show = actions.add_parser("show", help="each value and its source; secrets masked")
+    for action, main in ((check, check_main), (show, show_main)):
+        add_source_options(action)
+        action.set_defaults(main=main)
+    schema = actions.add_parser("schema", help="the JSON Schema of the file, for editors")
+    schema.set_defaults(main=schema_main)
+    init = actions.add_parser("init", help=f"write {load.DEVELOPMENT_FILE} with a random key")
+    init.set_defaults(main=init_main)
+    for action in (check, show, schema, init):
+        action.add_argument("--json", action="store_true", help="print the result as JSON")
+
+
+def check_main(arguments: Namespace) -> int:
+    """Build the endpoint as the host would, without serving; tell everything found."""
+    try:
+        variables = environment(development=arguments.development)
+        offer = startup.offer(FOLDER, variables, config_file=arguments.config)
+        problems, failed = offer.warnings, False
+    except ConfigurationError as error:
+        problems, failed = error.problems, True
+    if arguments.json:
+        print_json({"ok": not failed, "problems": problems_json(problems)})
+    else:
+        tell_problems(problems)
+        print("The configuration cannot be used." if failed else "The configuration is fine.")
+    return int(failed)
+
+
+def show_main(arguments: Namespace) -> int:
+    """Print the merged configuration, each value with its source."""
+    root = load.tree(FOLDER, environment(development=arguments.development), arguments.config)
+    rows = list(_rows(root, root, ()))
+    if arguments.json:
+        print_json([{"path": p, "value": v, "source": s} for p, v, s in rows])
+    else:
+        for path, value, source in rows:
+            print(f"{path} = {value}    ({source})")
+    return 0
+
+
+def _rows(root: Node, node: Node, path: Path) -> list[tuple[str, str, str]]:
+    rows: list[tuple[str, str, str]] = []
+    if isinstance(node.value, dict) and node.value:
+        for key, member in node.value.items():
+            rows += _rows(root, member, (*path, key))
+    elif isinstance(node.value, list) and node.value:
+        for index, item in enumerate(node.value):
+            rows += _rows(root, item, (*path, index))
+    elif path:
+        hidden = is_secret(path) and isinstance(node.value, str) and not _under_keys(path)
+        value = "***" if hidden else json.dumps(node.plain(), ensure_ascii=False)
+        rows.append((path_text(root, path), value, str(node.source)))
+    return rows
+
+
+def _under_keys(path: Path) -> bool:
+    """Below a key's name only scopes and roles are left, which are no secrets."""
+    return any(str(part).lower() == "keys" for part in path[:-1])
+
+
+def schema_main(arguments: Namespace) -> int:
+    """Print the JSON Schema of a configuration file."""
+    print_json(msgspec.json.schema(load.Configuration))
+    return 0
+
+
+def init_main(arguments: Namespace) -> int:
+    """Write the development profile unless it is there."""
+    written = write_development_profile()
+    if arguments.json:
+        print_json({"file": load.DEVELOPMENT_FILE, "written": written})
+    elif not written:
+        print(f"{load.DEVELOPMENT_FILE} is there already; nothing changed.")
+    return 0
+
+
+def write_development_profile() -> bool:
+    """Write a development configuration with a random API key, readable by its owner only.
+
+    Git ignores the file and packages leave it out. Returns whether it was written; an existing
+    one is kept.
+    """
+    path = FOLDER / load.DEVELOPMENT_FILE
+    key = f"dev_{secrets.token_urlsafe(32)}"
+    profile = {
+        "Authentication": {
+            "Enabled": True,
+            "DefaultScheme": "ApiKey",
+            "Schemes": {
+                "ApiKey": {"Type": "ApiKey", "Keys": {key: {"Scopes": [], "Roles": ["developer"]}}}
+            },
+        }
+    }
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return False
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        json.dump(profile, file, indent=2)
+        file.write("\n")
+    tell(f"Wrote {load.DEVELOPMENT_FILE} with a new random API key.")
+    return True

@@ -1,0 +1,1 @@
+"""What happened: one record per MCP request, to whoever keeps such records."""

@@ -1,0 +1,58 @@
+"""The audit record of one MCP request."""
+
+import logging
+from datetime import UTC, datetime
+from time import perf_counter
+
+import msgspec
+
+from shared.caller import Caller
+
+_log = logging.getLogger("postern.audit")
+_SHOWN = 128
+
+
+class Record(msgspec.Struct, rename="camel", omit_defaults=True):
+    """Who asked for what, what was decided and what came of it.
+
+    Holds no arguments, results, tokens or keys. `method` and `tool` are the caller's own words,
+    cut to a length. `decision` is `allowed`, `denied` (401 or 403, or hidden from the caller) or
+    `invalid` (not a request that could be decided on); `outcome` says how an allowed one ended.
+    """
+
+    correlation_id: str
+    principal: str = ""
+    caller_kind: str = ""
+    method: str = ""
+    tool: str = ""
+    version: str = ""
+    decision: str = "invalid"
+    rule: str = ""
+    reason: str = ""
+    outcome: str = ""
+    status: int = 0
+    duration_ms: float = 0.0
+    time: str = ""
+    started: float = 0.0
+    """When the request came, on the clock of `perf_counter`; not written."""
+
+    def __post_init__(self) -> None:
+        self.started = perf_counter()
+
+    def called_by(self, caller: Caller) -> None:
+        self.principal = caller.principal
+        self.caller_kind = caller.kind
+
+
+def write(record: Record) -> None:
+    """Write a record as one line of JSON to the logger `postern.audit`."""
+    elapsed = perf_counter() - record.started
+    line = msgspec.structs.replace(
+        record,
+        time=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        duration_ms=round(elapsed * 1000, 3),
+        method=record.method[:_SHOWN],
+        tool=record.tool[:_SHOWN],
+    )
+    line.started = 0.0
+    _log.info("%s", msgspec.json.encode(line).decode())

@@ -1,0 +1,136 @@
+"""What each tool asks of its callers, where that is written, and what it means for one caller."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from shared import command_names
+from shared.caller import Caller
+from shared.configuration.model import AuthenticationSettings, Listed, Override, Requirement
+
+_EMPTY = Listed(frozenset(), "no requirement")
+_REMEMBERED_CALLERS = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What one tool asks: all of `scopes` and any of `roles`, or nothing at all (`open`).
+
+    `written` says where each part stands, for people.
+    """
+
+    scopes: frozenset[str]
+    roles: frozenset[str]
+    open: bool
+    written: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Whether one caller may call one tool, and why.
+
+    `visible` is whether the caller may know of the tool. What is missing is everything at once,
+    so that a client can ask for it in one go.
+    """
+
+    outcome: Literal["allowed", "missing", "unauthenticated"]
+    rule: Rule
+    visible: bool
+    missing_scopes: tuple[str, ...] = ()
+    missing_roles: tuple[str, ...] = ()
+
+    @property
+    def allowed(self) -> bool:
+        return self.outcome == "allowed"
+
+
+class Policy:
+    """The rules of all offered tools.
+
+    `tools` maps a tool's name to what its own decorator asks. `own_prefixes` are the identifiers
+    of this endpoint: a scope `<prefix>/x` equals `x` for these prefixes and for no other.
+    """
+
+    def __init__(
+        self,
+        settings: AuthenticationSettings,
+        tools: Mapping[str, Requirement],
+        overrides: Iterable[Override],
+        own_prefixes: Iterable[str],
+    ) -> None:
+        self._prefixes = tuple(f"{prefix.rstrip('/')}/" for prefix in own_prefixes)
+        self._callable_only = settings.list_tools == "callable"
+        self._visible: dict[tuple[object, ...], tuple[str, ...]] = {}
+        by_command: dict[str, list[Requirement]] = {}
+        for override in overrides:
+            form = command_names.squashed(override.command)
+            by_command.setdefault(form, []).append(override.requirement)
+        self.rules = {
+            name: self._rule(
+                settings,
+                by_command.get(command_names.squashed(name), []),
+                own,
+            )
+            for name, own in tools.items()
+        }
+        self.admits_anonymous = any(rule.open for rule in self.rules.values())
+
+    def _rule(
+        self, settings: AuthenticationSettings, overrides: list[Requirement], own: Requirement
+    ) -> Rule:
+        default = settings.default_policy
+        if not settings.enabled:
+            return Rule(frozenset(), frozenset(), True, "Authentication:Enabled is false")
+        anonymous = next((o for o in overrides if o.allow_anonymous is not None), default)
+        if anonymous.allow_anonymous and anonymous is not default:
+            return Rule(frozenset(), frozenset(), True, f"AllowAnonymous in {anonymous.written}")
+        chain = [*overrides, own, default]
+        scopes = next((r.scopes for r in chain if r.scopes is not None), _EMPTY)
+        roles = next((r.roles for r in chain if r.roles is not None), _EMPTY)
+        written = [listed.written for listed in (scopes, roles) if listed.names]
+        return Rule(
+            frozenset(self._short(scope) for scope in scopes.names),
+            roles.names,
+            bool(anonymous.allow_anonymous) and not written,
+            " and ".join(written) or default.written,
+        )
+
+    def decide(self, caller: Caller, tool: str) -> Decision:
+        """What the rule of an offered tool means for a caller. Runs nothing and remembers nothing.
+
+        All scopes are needed, and one of the roles. Does not check that the credential is genuine
+        or still valid: that is authentication's part.
+        """
+        rule = self.rules[tool]
+        if rule.open:
+            return Decision("allowed", rule, visible=True)
+        if caller.kind == "anonymous":
+            return Decision("unauthenticated", rule, visible=False)
+        held = {self._short(scope) for scope in caller.scopes}
+        missing_scopes = tuple(sorted(rule.scopes - held))
+        roles_fit = not rule.roles or bool(rule.roles & caller.roles)
+        missing_roles = () if roles_fit else tuple(sorted(rule.roles))
+        if not missing_scopes and roles_fit:
+            return Decision("allowed", rule, visible=True)
+        # A user can go and consent to a scope; a role, or anything for a key, comes from elsewhere.
+        reachable = caller.kind == "user" and roles_fit and not self._callable_only
+        return Decision("missing", rule, reachable, missing_scopes, missing_roles)
+
+    def visible(self, caller: Caller) -> tuple[str, ...]:
+        """The names of the tools a caller may see in a list, in the order they are offered."""
+        key = (caller.kind, caller.scopes, caller.roles)
+        names = self._visible.get(key)
+        if names is None:
+            names = tuple(name for name in self.rules if self.decide(caller, name).visible)
+            if len(self._visible) >= _REMEMBERED_CALLERS:
+                self._visible.pop(next(iter(self._visible)))
+            self._visible[key] = names
+        return names
+
+    def callable(self, caller: Caller) -> tuple[str, ...]:
+        """The names of the tools a caller may call right now."""
+        return tuple(name for name in self.visible(caller) if self.decide(caller, name).allowed)
+
+    def _short(self, scope: str) -> str:
+        prefix = next((p for p in self._prefixes if scope.startswith(p)), "")
+        return scope[len(prefix) :]

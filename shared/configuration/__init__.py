@@ -1,0 +1,1 @@
+"""Configuration: one file in the seeds' vocabulary, overridden by environment variables."""

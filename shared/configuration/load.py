@@ -1,0 +1,226 @@
+"""Read the configuration: find the sources, merge them, check everything, or say all that is wrong.
+
+Fails closed: whatever cannot be understood is an error, and an error means no settings.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path as FilePath
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Meta
+
+from shared.configuration import jsonc, poshmcp
+from shared.configuration.model import ServerSettings, Settings
+from shared.configuration.poshmcp import AuthenticationSection, PowerShellSection
+from shared.configuration.problems import ConfigurationError, Problem, Report
+from shared.configuration.sources import Node, Source, apply_environment, merge
+from shared.validation import Path, Violation, check
+
+CONFIGURATION_FILE = "appsettings.json"
+DEVELOPMENT_FILE = "appsettings.Development.json"
+MCP_PATH = "/mcp"
+
+# Set by Azure and Kubernetes for every workload they run: where one of these is, it is no
+# developer's machine.
+HOSTED = (
+    "IDENTITY_ENDPOINT",
+    "WEBSITE_INSTANCE_ID",
+    "CONTAINER_APP_NAME",
+    "KUBERNETES_SERVICE_HOST",
+)
+
+_PLACEHOLDER = re.compile(r"\{[A-Za-z][\w -]*\}")
+_KEYS_VARIABLE = re.compile(r"^Authentication__Schemes__.*__Keys(__|$)", re.IGNORECASE)
+_NOT_YET = ("InboundAuthentication", "OutboundAuthentication", "AzureAd")
+
+
+class Configuration(msgspec.Struct, rename="pascal", frozen=True):
+    """The sections of a configuration file."""
+
+    authentication: Annotated[
+        AuthenticationSection | None, Meta(description="Who may call: PoshMcp's section.")
+    ] = None
+    power_shell_configuration: Annotated[
+        PowerShellSection, Meta(description="Which tools, and what each asks: PoshMcp's section.")
+    ] = PowerShellSection()
+    server: ServerSettings = ServerSettings()
+    toolsets: Annotated[
+        dict[str, bool | dict[str, Any]],
+        Meta(description="Per toolset: false turns it off, an object holds its settings."),
+    ] = {}
+    inbound_authentication: Any = None
+    outbound_authentication: Any = None
+    azure_ad: Any = None
+    mcp_server: Any = None
+    mcp_resources: Any = None
+    mcp_prompts: Any = None
+    application_insights: Any = None
+    logging: Any = None
+
+
+SECTIONS = {field.encode_name for field in msgspec.structs.fields(Configuration)}
+
+
+def load(
+    folder: FilePath,
+    environment: Mapping[str, str],
+    *,
+    config_file: FilePath | None = None,
+    loopback: bool = True,
+    port: int | None = None,
+) -> tuple[Settings, Report]:
+    """The settings for an endpoint whose files lie in `folder`, and what there is to say of them.
+
+    `config_file` replaces both appsettings files. `loopback` tells whether only this machine can
+    reach the listening socket, `port` where it listens (both are unknown on Azure Functions and
+    matter only in development). Raises ConfigurationError with every problem found.
+    """
+    development = environment.get("AZURE_FUNCTIONS_ENVIRONMENT", "").lower() == "development"
+    root, problems = _sources(folder, environment, config_file, development=development)
+    report = Report(root)
+    report.problems += problems
+    if development:
+        report.problems += _refuse_development(environment, loopback=loopback)
+    settings = _settings(report, environment, development=development, port=port)
+    if settings is None or report.failed:
+        raise ConfigurationError(report.problems)
+    return settings, report
+
+
+def tree(folder: FilePath, environment: Mapping[str, str], config_file: FilePath | None) -> Node:
+    """The merged sources, unchecked, each value with its origin (for showing)."""
+    development = environment.get("AZURE_FUNCTIONS_ENVIRONMENT", "").lower() == "development"
+    root, _ = _sources(folder, environment, config_file, development=development)
+    return root
+
+
+def _sources(
+    folder: FilePath,
+    environment: Mapping[str, str],
+    config_file: FilePath | None,
+    *,
+    development: bool,
+) -> tuple[Node, list[Problem]]:
+    problems: list[Problem] = []
+    if config_file is not None:
+        files = [config_file]
+    else:
+        names = [CONFIGURATION_FILE, *([DEVELOPMENT_FILE] if development else [])]
+        files = [folder / name for name in names if (folder / name).exists()]
+    root = Node({}, Source(config_file.name if config_file else CONFIGURATION_FILE))
+    for file in files:
+        try:
+            node = jsonc.parse(file.read_text(encoding="utf-8-sig"), file.name)
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+            problems.append(Problem(str(file), "file", f"cannot be read: {reason}"))
+        except jsonc.SyntaxProblem as error:
+            where = f"{file.name}:{error.line}"
+            problems.append(Problem(file.name, where, f"is not JSON: expected {error.expected}"))
+        else:
+            if isinstance(node.value, dict):
+                root = merge(root, node)
+            else:
+                problems.append(Problem(file.name, file.name, "expected an object: { … }"))
+    allowed = {k: v for k, v in environment.items() if not _KEYS_VARIABLE.match(k)}
+    if len(allowed) < len(environment):
+        text = "keys are never read from environment variables; remove those named …__Keys__…"
+        problems.append(Problem("Authentication:Schemes", "environment", text))
+    for name in apply_environment(root, allowed, SECTIONS):
+        text = "does not fit the configuration; expected Section__Key, or Section__Key__0 for lists"
+        problems.append(Problem(name, "environment", text))
+    return root, problems
+
+
+def _refuse_development(environment: Mapping[str, str], *, loopback: bool) -> list[Problem]:
+    variable = "AZURE_FUNCTIONS_ENVIRONMENT"
+    text = "Development is refused {}; remove the setting"
+    hosted = [name for name in HOSTED if environment.get(name)]
+    if hosted:
+        return [Problem(variable, "environment", text.format(f"where {hosted[0]} is set"))]
+    if not loopback:
+        return [Problem(variable, "environment", text.format("on a bind other machines can reach"))]
+    return []
+
+
+def _settings(
+    report: Report, environment: Mapping[str, str], *, development: bool, port: int | None
+) -> Settings | None:
+    found: list[Violation] = []
+    plain = check(report.root.plain(), Configuration, found=found, config=True)
+    report.violations(found)
+    for path in _placeholders(report.root, ()):
+        report.error(path, "still holds a {placeholder}; expected it replaced by your own value")
+    if found:
+        return None
+    configuration = msgspec.convert(plain, Configuration, strict=False)
+    for section in _NOT_YET:
+        if report.root.member(section) is not None:
+            report.error((section,), "this section is not yet available; use Authentication")
+    poshmcp.warn_not_applicable(configuration, (), report)
+    if configuration.authentication is None:
+        report.error(("Authentication",), "missing; expected a section saying who may call")
+        return None
+    authentication = poshmcp.read_authentication(
+        configuration.authentication, report, development=development
+    )
+    selection = poshmcp.read_selection(configuration.power_shell_configuration, report)
+    overrides = poshmcp.read_overrides(configuration.power_shell_configuration, report)
+    public_url = _public_url(configuration.server, report, environment, development, port)
+    if authentication is None or public_url is None:
+        return None
+    return Settings(
+        development,
+        public_url,
+        configuration.server,
+        authentication,
+        selection,
+        overrides,
+        configuration.toolsets,
+    )
+
+
+def _placeholders(node: Node, path: Path) -> Iterator[Path]:
+    if isinstance(node.value, dict):
+        for key, member in node.value.items():
+            yield from _placeholders(member, (*path, key))
+    elif isinstance(node.value, list):
+        for index, member in enumerate(node.value):
+            yield from _placeholders(member, (*path, index))
+    elif (
+        isinstance(node.value, str)
+        and "authentication" in str(path[0]).lower()
+        and _PLACEHOLDER.search(node.value)
+    ):
+        yield path
+
+
+def _public_url(
+    server: ServerSettings,
+    report: Report,
+    environment: Mapping[str, str],
+    development: bool,
+    port: int | None,
+) -> str | None:
+    at: Path = ("Server", "PublicUrl")
+    url = server.public_url
+    if url is None:
+        if development:
+            return f"http://127.0.0.1:{port or 7071}{MCP_PATH}"
+        if environment.get("WEBSITE_HOSTNAME"):
+            return f"https://{environment['WEBSITE_HOSTNAME']}{MCP_PATH}"
+        report.error(at, "missing; expected the full URL clients use: https://…/mcp")
+        return None
+    parts = urlsplit(url)
+    if parts.scheme not in (("http", "https") if development else ("https",)) or not parts.hostname:
+        report.error(at, f'"{url}" cannot be used; expected an https URL such as https://…/mcp')
+    elif parts.query or parts.fragment or parts.username or not parts.path.strip("/"):
+        report.error(at, f'"{url}" cannot be used; expected a URL with a path and nothing after it')
+    elif url.endswith("/"):
+        report.error(at, f'"{url}" ends in a slash; expected it without')
+    else:
+        return url
+    return None

@@ -1,0 +1,135 @@
+"""The settings the endpoint runs on, whatever dialect they were written in."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from shared.validation import Path
+
+
+class ServerSettings(msgspec.Struct, rename="pascal", frozen=True, kw_only=True):
+    """Section `Server`: how the endpoint presents itself and what it allows a call to cost."""
+
+    public_url: Annotated[
+        str | None,
+        Meta(description="The full URL clients use, such as https://mcp.example.com/mcp."),
+    ] = None
+    name: Annotated[str, Meta(min_length=1, max_length=64, description="Name told to clients.")] = (
+        "postern"
+    )
+    title: Annotated[str | None, Meta(description="Name shown to people.")] = None
+    instructions: Annotated[
+        str | None, Meta(description="Advice to the model on how to use the tools.")
+    ] = None
+    max_request_bytes: Annotated[
+        int, Meta(ge=1024, le=100 * 1024 * 1024, description="Largest request body.")
+    ] = 1024 * 1024
+    max_result_bytes: Annotated[
+        int,
+        Meta(ge=1024, le=64 * 1024 * 1024, description="Largest tool result; longer ones are cut."),
+    ] = 256 * 1024
+    tool_timeout_seconds: Annotated[
+        float,
+        Meta(gt=0, le=220, description="Deadline of one tool call; Azure cuts at 230 seconds."),
+    ] = 200.0
+    tool_threads: Annotated[
+        int, Meta(ge=1, le=256, description="Threads for tools that are not async.")
+    ] = 16
+    page_size: Annotated[int, Meta(ge=1, le=1000, description="Tools per page of a list.")] = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A list of names as configured, and where that is written."""
+
+    names: frozenset[str]
+    written: str
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """What one place of the configuration asks of callers. None means: says nothing, inherit."""
+
+    scopes: Listed | None = None
+    roles: Listed | None = None
+    allow_anonymous: bool | None = None
+    written: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class InlineKey:
+    """One API key from the configuration. The key itself is not kept, only its SHA-256 digest."""
+
+    id: str
+    digest: bytes = field(repr=False)
+    scopes: frozenset[str]
+    roles: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKeyScheme:
+    """An authentication scheme that takes a key in a request header."""
+
+    name: str
+    header: str
+    keys: tuple[InlineKey, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cors:
+    """Browser origins that may call, besides the endpoint's own."""
+
+    allowed_origins: frozenset[str] = frozenset()
+    allow_credentials: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AuthenticationSettings:
+    """How callers are recognised. `enabled` is false only in development: everyone is let in."""
+
+    enabled: bool
+    schemes: tuple[ApiKeyScheme, ...]
+    default_policy: Requirement
+    list_tools: Literal["reachable", "callable"]
+    cors: Cors
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSelection:
+    """Which tools are offered, by name or wildcard, each with its path in the configuration.
+
+    Nothing under `names` and `include` means every tool; `exclude` wins.
+    """
+
+    names: Mapping[str, Path] = field(default_factory=dict)
+    include: Mapping[str, Path] = field(default_factory=dict)
+    exclude: Mapping[str, Path] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """What the configuration asks of callers of one tool, and the path where it says so."""
+
+    command: str
+    path: Path
+    requirement: Requirement
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything the endpoint was told, checked.
+
+    `overrides` are in order of precedence. `toolsets` holds for each toolset that is mentioned a
+    switch, or the settings it declares (checked when the toolset is loaded).
+    """
+
+    development: bool
+    public_url: str
+    server: ServerSettings
+    authentication: AuthenticationSettings
+    selection: ToolSelection
+    overrides: tuple[Override, ...]
+    toolsets: Mapping[str, bool | dict[str, Any]]

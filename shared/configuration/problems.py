@@ -1,0 +1,100 @@
+"""A configuration problem, told so that the reader knows which key of which source to change."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from shared.configuration.sources import Node
+from shared.validation import Path, Violation, json_kind, shown
+
+# Names under `Keys` are the keys themselves, and these values are credentials.
+_SECRET_NAMES_UNDER = re.compile(r"^keys$", re.IGNORECASE)
+_SECRET_VALUES = re.compile(r"secret|password|connectionstring|(^|[^a-z])key$", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One finding. Errors keep the endpoint from serving; warnings are only told."""
+
+    path: str
+    source: str
+    text: str
+    level: Literal["error", "warning"] = "error"
+
+    def __str__(self) -> str:
+        return f"{self.path} ({self.source}): {self.text}"
+
+
+class ConfigurationError(Exception):
+    """The configuration cannot be used. `problems` holds everything wrong with it."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = list(problems)
+        errors = [problem for problem in self.problems if problem.level == "error"]
+        heading = f"{len(errors)} configuration error{'s' if len(errors) != 1 else ''}"
+        super().__init__("\n".join([heading, *(f"  {problem}" for problem in errors)]))
+
+
+class Report:
+    """Problems found while reading one configuration tree."""
+
+    def __init__(self, root: Node) -> None:
+        self.root = root
+        self.problems: list[Problem] = []
+
+    def error(self, path: Path, text: str) -> None:
+        self.problems.append(self._problem(path, text, "error"))
+
+    def warn(self, path: Path, text: str) -> None:
+        self.problems.append(self._problem(path, text, "warning"))
+
+    def violations(self, violations: Iterable[Violation], prefix: Path = ()) -> None:
+        """Report type violations found in the section at `prefix`."""
+        for violation in violations:
+            path = (*prefix, *violation.path)
+            self.error(path, _told(violation, secret=is_secret(path)))
+
+    def _problem(self, path: Path, text: str, level: Literal["error", "warning"]) -> Problem:
+        return Problem(path_text(self.root, path), str(self.root.source_of(path)), text, level)
+
+    @property
+    def failed(self) -> bool:
+        return any(problem.level == "error" for problem in self.problems)
+
+
+def path_text(root: Node, path: Path) -> str:
+    """`Authentication:Schemes:ApiKey:Keys[#1]:Roles[0]`: secret names shown by their position."""
+    text = ""
+    node: Node | None = root
+    for position, part in enumerate(path):
+        if isinstance(part, int):
+            text += f"[{part}]"
+            inside = node is not None and isinstance(node.value, list) and part < len(node.value)
+            node = node.value[part] if node is not None and inside else None
+        elif position and _SECRET_NAMES_UNDER.match(str(path[position - 1])):
+            names = list(node.value) if node is not None and isinstance(node.value, dict) else []
+            text += f"[#{names.index(part) + 1 if part in names else '?'}]"
+            node = node.member(part) if node is not None else None
+        else:
+            text += f":{part}" if text else part
+            node = node.member(part) if node is not None else None
+    return text or "the configuration"
+
+
+def is_secret(path: Path) -> bool:
+    if any(isinstance(part, str) and _SECRET_NAMES_UNDER.match(part) for part in path):
+        return True
+    return bool(path) and bool(_SECRET_VALUES.search(str(path[-1])))
+
+
+def _told(violation: Violation, *, secret: bool) -> str:
+    if violation.reason == "unknown":
+        hint = f"; did you mean {violation.suggestion}?" if violation.suggestion else ""
+        return f"unknown key{hint}"
+    if violation.reason == "missing":
+        return f"missing; expected {violation.expected}"
+    scalar = violation.value is None or isinstance(violation.value, str | int | float)
+    if secret or not scalar:
+        return f"is {json_kind(violation.value)}; expected {violation.expected}"
+    return f"{shown(violation.value)} {violation.reason}; expected {violation.expected}"

@@ -1,0 +1,123 @@
+"""Where configuration comes from: files, then environment variables, later sources winning.
+
+The merged tree keeps the source of every value, so that a message or a policy decision can name
+the file and line (or the variable) to change.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from shared import command_names
+from shared.validation import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A place a value was written: a file and line, or an environment variable."""
+
+    name: str
+    line: int | None = None
+
+    def __str__(self) -> str:
+        return self.name if self.line is None else f"{self.name}:{self.line}"
+
+
+@dataclass(slots=True)
+class Node:
+    """A value and its source. `value` is a scalar, a list of nodes or a dict of nodes."""
+
+    value: Any
+    source: Source
+
+    def plain(self) -> Any:
+        """The value without sources."""
+        if isinstance(self.value, dict):
+            return {key: node.plain() for key, node in self.value.items()}
+        if isinstance(self.value, list):
+            return [node.plain() for node in self.value]
+        return self.value
+
+    def member(self, key: str) -> "Node | None":
+        """The member of an object by its name in any case, or None."""
+        if not isinstance(self.value, dict):
+            return None
+        if key in self.value:
+            return self.value[key]  # type: ignore[no-any-return]
+        wanted = command_names.squashed(key)
+        return next((n for k, n in self.value.items() if command_names.squashed(k) == wanted), None)
+
+    def source_of(self, path: Path) -> Source:
+        """The source of the value at `path`, or of the nearest ancestor that is there."""
+        node = self
+        for part in path:
+            child: Node | None = None
+            if isinstance(part, str):
+                child = node.member(part)
+            elif isinstance(node.value, list) and part < len(node.value):
+                child = node.value[part]
+            if child is None:
+                break
+            node = child
+        return node.source
+
+
+def merge(base: Node, over: Node, *, exact: bool = False) -> Node:
+    """`over` on top of `base`: objects merge by key, anything else is replaced.
+
+    Keys match in any case, except directly under `Keys`, where they are secrets (`exact`).
+    """
+    if not (isinstance(base.value, dict) and isinstance(over.value, dict)):
+        return over
+    merged = dict(base.value)
+    for key, node in over.value.items():
+        name = key if exact else next((k for k in merged if k.lower() == key.lower()), key)
+        secrets = name.lower() == "keys"
+        merged[name] = merge(merged[name], node, exact=secrets) if name in merged else node
+    return Node(merged, base.source)
+
+
+def apply_environment(root: Node, environment: Mapping[str, str], sections: set[str]) -> list[str]:
+    """Set `Section__Key__0` variables in the tree; return the names that could not be set.
+
+    Only variables whose first part is one of `sections` (in any case) take part. A list takes the
+    index of one of its items, or the next free one.
+    """
+    folded = {section.lower() for section in sections}
+    refused = []
+    for name in sorted(environment):
+        parts = name.split("__")
+        if len(parts) < 2 or parts[0].lower() not in folded or not all(parts):
+            continue
+        leaf = Node(environment[name], Source(f"environment variable {name}"))
+        if not _set(root, parts, leaf):
+            refused.append(name)
+    return refused
+
+
+def _set(node: Node, parts: list[str], leaf: Node) -> bool:
+    part, rest = parts[0], parts[1:]
+    if isinstance(node.value, list):
+        if not part.isdecimal() or int(part) > len(node.value):
+            return False
+        index = int(part)
+        if index == len(node.value):
+            node.value.append(_branch(rest, leaf))
+        child = node.value[index]
+        if not rest:
+            node.value[index] = leaf
+    elif isinstance(node.value, dict):
+        key = next((k for k in node.value if k.lower() == part.lower()), part)
+        child = node.value.setdefault(key, _branch(rest, leaf))
+        if not rest:
+            node.value[key] = leaf
+    else:
+        return False
+    return not rest or _set(child, rest, leaf)
+
+
+def _branch(rest: list[str], leaf: Node) -> Node:
+    """An empty place for what is still to be set: a list when its first key is `0`."""
+    if not rest:
+        return leaf
+    return Node([] if rest[0] == "0" else {}, leaf.source)

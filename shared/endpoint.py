@@ -1,0 +1,359 @@
+"""The pipeline: one `Request` in, one `Response` out. Read this first.
+
+The order of the checks is a decision of the design and kept visible here: where the request comes
+from, its verb and size, who calls, what the message is, whether they may, and only then the tool.
+Which room answers what: `authentication` who, `authorization` whether, `protocol` the wire,
+`tools` the work, `audit` the record. The rooms do not know each other; this module wires them.
+"""
+
+import asyncio
+import logging
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from shared import VERSION
+from shared.audit import record as audit
+from shared.audit.record import Record
+from shared.authentication.authenticate import Authenticator, Refused
+from shared.authorization.policy import Decision, Policy
+from shared.caller import Caller
+from shared.configuration.model import Settings
+from shared.http import Request, Response, json_response
+from shared.protocol import envelope, faults
+from shared.protocol.envelope import Call, Message, Notice
+from shared.protocol.faults import ProtocolError, error_body
+from shared.protocol.results import Content, Results, ServerInfo, ToolDefinition
+from shared.protocol.versions import FEATURES
+from shared.tools.catalogue import Tool
+from shared.tools.runner import Runner
+
+MCP_PATH = "/mcp"
+TOOLS_PATH = "/tools"
+METADATA_PATH = "/.well-known/oauth-protected-resource"
+
+_log = logging.getLogger("postern.endpoint")
+_LOOPBACK = re.compile(r"^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?$", re.IGNORECASE)
+_CORS_REQUEST_HEADERS = (
+    "Accept, Authorization, Content-Type, Last-Event-ID, MCP-Protocol-Version, Mcp-Method, "
+    "Mcp-Name, Mcp-Session-Id, X-Correlation-ID"
+)
+_CORS_RESPONSE_HEADERS = "WWW-Authenticate, X-Correlation-ID, Mcp-Session-Id"
+
+
+@dataclass(eq=False)
+class _Answer(Exception):
+    """Ends the pipeline early with an HTTP refusal."""
+
+    status: int
+    message: str
+    headers: Mapping[str, str]
+
+
+class Endpoint:
+    """The MCP endpoint, independent of what hosts it.
+
+    `loopback` says that only this machine can reach it, which is when a strange Host header means
+    DNS rebinding. `max_body` is the largest body taken, in bytes; a host need not read more than
+    one byte further.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        tools: Mapping[str, Tool],
+        policy: Policy,
+        *,
+        loopback: bool,
+    ) -> None:
+        server = settings.server
+        self._settings = settings
+        self._tools = tools
+        self._policy = policy
+        self._check_host = loopback or settings.development
+        self.max_body = server.max_request_bytes
+        self._authenticator = Authenticator(settings.authentication, realm=server.name)
+        self._definitions = {name: _definition(tool) for name, tool in tools.items()}
+        info = ServerInfo(server.name, VERSION, server.title)
+        self._results = Results(info, server.instructions, server.page_size)
+        self._runner = Runner(
+            timeout=server.tool_timeout_seconds,
+            threads=server.tool_threads,
+            max_result_bytes=server.max_result_bytes,
+        )
+        self._own_origin = _origin_of(settings.public_url)
+        key_headers = [scheme.header for scheme in settings.authentication.schemes]
+        self._cors_headers = ", ".join([_CORS_REQUEST_HEADERS, *key_headers])
+
+    async def handle(self, request: Request) -> Response:
+        """Answer a request. Never raises; every response carries `X-Correlation-ID`."""
+        correlation_id = request.correlation_id()
+        try:
+            response = await self._route(request, correlation_id)
+        except _Answer as answer:
+            body = error_body(answer.status, answer.message)
+            response = json_response(answer.status, body, answer.headers)
+        except Exception:
+            _log.exception("a request failed (correlation id %s)", correlation_id)
+            body = error_body(500, f"Internal error. Correlation id: {correlation_id}")
+            response = json_response(500, body)
+        return response.finished(correlation_id, self._cors(request))
+
+    async def _route(self, request: Request, correlation_id: str) -> Response:
+        # The Functions host matches routes in any case and forgives one trailing slash.
+        path = request.path.lower()
+        path = path[:-1] if path.endswith("/") else path
+        if path == MCP_PATH:
+            return await self._mcp(request, correlation_id)
+        if path == TOOLS_PATH:
+            return self._list_tools(request, correlation_id)
+        if path in ("/healthz", "/readyz"):
+            return json_response(200, {"status": "ok" if path == "/healthz" else "ready"})
+        if path == METADATA_PATH or path.startswith(f"{METADATA_PATH}/"):
+            raise _Answer(404, "No protected resource metadata: this endpoint takes API keys.", {})
+        raise _Answer(404, f"Nothing is here. MCP is at {MCP_PATH}.", {})
+
+    async def _mcp(self, request: Request, correlation_id: str) -> Response:
+        self._check_place(request)
+        if request.method == "OPTIONS":
+            return self._options(request, "POST, OPTIONS")
+        if request.method != "POST":
+            raise _Answer(405, "MCP messages are sent with POST.", {"Allow": "POST, OPTIONS"})
+        self._check_size(request)
+        record = Record(correlation_id)
+        try:
+            response = await self._message(request, record)
+            record.status = response.status
+            return response
+        except ProtocolError as error:
+            record.reason = record.reason or error.message
+            record.status = error.status
+            return error.response()
+        except _Answer as answer:
+            record.reason = record.reason or answer.message
+            record.status = answer.status
+            raise
+        finally:
+            audit.write(record)
+
+    async def _message(self, request: Request, record: Record) -> Response:
+        caller = self._authenticate(request, record)
+        _check_media_types(request.headers)
+        message = envelope.read(faults.decode(request.body), request.headers)
+        if isinstance(message, list):
+            return await self._batch(message, caller, record)
+        if isinstance(message, Notice):
+            record.method, record.version = message.method, message.version
+            record.decision, record.outcome = "allowed", "accepted"
+            return Response(202, {})
+        result = await self._call(message, caller, record)
+        return json_response(200, _success(message, result))
+
+    async def _batch(
+        self, messages: list[Message | ProtocolError], caller: Caller, record: Record
+    ) -> Response:
+        """Answer the requests of a 2025-03-26 batch together; each has a record of its own."""
+        calls = [message for message in messages if not isinstance(message, Notice)]
+        record.method, record.decision, record.outcome = "batch", "allowed", "accepted"
+        if not calls:
+            return Response(202, {})
+        return json_response(
+            200, await asyncio.gather(*(self._item(c, caller, record) for c in calls))
+        )
+
+    async def _item(
+        self, call: Call | ProtocolError, caller: Caller, batch: Record
+    ) -> dict[str, Any]:
+        if isinstance(call, ProtocolError):
+            return call.body()
+        record = Record(batch.correlation_id, status=200)
+        record.called_by(caller)
+        try:
+            return _success(call, await self._call(call, caller, record))
+        except ProtocolError as error:
+            record.reason = record.reason or error.message
+            return error.body()
+        except _Answer as answer:
+            record.reason = record.reason or answer.message
+            return error_body(answer.status, answer.message, call.id)
+        finally:
+            audit.write(record)
+
+    async def _call(self, call: Call, caller: Caller, record: Record) -> Any:
+        """The result of one request. Raises ProtocolError or _Answer."""
+        record.method, record.version = call.method, call.version
+        if call.method == "tools/call":
+            return await self._call_tool(call, caller, record)
+        record.decision, record.outcome = "allowed", "ok"
+        match call.method:
+            case "initialize":
+                return self._results.initialize(call.version)
+            case "server/discover":
+                return self._results.discover(call.version)
+            case "tools/list":
+                visible = self._policy.visible(caller)
+                cursor = call.params.get("cursor")
+                return self._results.tools(visible, self._definitions, cursor, call.version)
+            case _:
+                return self._results.empty(call.version)
+
+    async def _call_tool(self, call: Call, caller: Caller, record: Record) -> Any:
+        name: str = call.params["name"]
+        record.tool = name
+        tool = self._tools.get(name)
+        decision = self._policy.decide(caller, name) if tool is not None else None
+        if decision is not None:
+            record.rule = decision.rule.written
+        if tool is None or decision is None or not decision.allowed:
+            raise self._refusal(call, caller, decision, record)
+        record.decision = "allowed"
+        outcome = await self._runner.run(
+            tool, call.params.get("arguments") or {}, caller, record.correlation_id
+        )
+        record.outcome = outcome.kind
+        content = Content(
+            outcome.texts,
+            outcome.structured,
+            is_object=(tool.signature.output_schema or {}).get("type") == "object",
+            is_error=outcome.is_error,
+        )
+        return self._results.call(content, call.version)
+
+    def _refusal(
+        self, call: Call, caller: Caller, decision: Decision | None, record: Record
+    ) -> Exception:
+        """Why a tool is not run, in a form that tells the caller nothing they may not know.
+
+        To an anonymous caller every tool it cannot call looks the same, whether it exists or not,
+        and so do hidden and unknown tools to everyone else.
+        """
+        name = call.params["name"]
+        if decision is not None:
+            record.decision = "denied"
+            wanted = [*decision.missing_scopes, *decision.missing_roles]
+            record.reason = f"{decision.outcome}: {', '.join(wanted)}".removesuffix(": ")
+        if caller.kind == "anonymous" and self._settings.authentication.enabled:
+            record.decision = "denied"
+            return _answer(self._authenticator.refusal())
+        if decision is None or not decision.visible:
+            modern = FEATURES[call.version].modern
+            text = f"Unknown tool: {name[:80]}"
+            return ProtocolError(faults.INVALID_PARAMS, text, id=call.id, modern=modern)
+        missing = ", ".join(decision.missing_scopes)
+        text = f"{name} needs what this credential lacks: {missing}."
+        challenge = self._authenticator.challenge(
+            "insufficient_scope", text, decision.missing_scopes
+        )
+        return _Answer(403, text, {"WWW-Authenticate": str(challenge)})
+
+    def _list_tools(self, request: Request, correlation_id: str) -> Response:
+        """`GET /tools`: the tools this caller may call, for people with curl."""
+        self._check_place(request)
+        if request.method == "OPTIONS":
+            return self._options(request, "GET, HEAD, OPTIONS")
+        if request.method not in ("GET", "HEAD"):
+            raise _Answer(405, "Tools are listed with GET.", {"Allow": "GET, HEAD, OPTIONS"})
+        self._check_size(request)
+        record = Record(correlation_id, method="GET /tools")
+        try:
+            caller = self._authenticate(request, record)
+            names = self._policy.callable(caller)
+            record.decision, record.outcome, record.status = "allowed", "ok", 200
+            return json_response(200, {"tools": [self._definitions[name] for name in names]})
+        except _Answer as answer:
+            record.reason, record.status = answer.message, answer.status
+            raise
+        finally:
+            audit.write(record)
+
+    def _authenticate(self, request: Request, record: Record) -> Caller:
+        try:
+            caller = self._authenticator.authenticate(request)
+            record.called_by(caller)
+            anonymous = caller.kind == "anonymous" and self._settings.authentication.enabled
+            if anonymous and not self._policy.admits_anonymous:
+                raise self._authenticator.refusal()
+        except Refused as refused:
+            record.decision = "denied"
+            raise _answer(refused) from None
+        return caller
+
+    def _check_place(self, request: Request) -> None:
+        """Refuse browsers' requests from elsewhere and, on loopback, other hosts' names."""
+        if "origin" in request.headers and not self._allows(request.headers["origin"]):
+            raise _Answer(403, "This Origin may not call the endpoint.", {})
+        if self._check_host and not _LOOPBACK.match(request.headers.get("host", "")):
+            raise _Answer(403, "The Host header must name this machine: localhost.", {})
+
+    def _check_size(self, request: Request) -> None:
+        if len(request.body) > self.max_body:
+            raise _Answer(413, f"The body is larger than {self.max_body:,} bytes.", {})
+
+    def _allows(self, origin: str) -> bool:
+        if origin == self._own_origin:
+            return True
+        if origin in self._settings.authentication.cors.allowed_origins:
+            return True
+        scheme, _, host = origin.partition("://")
+        local = scheme in ("http", "https") and _LOOPBACK.match(host) is not None
+        return local and self._settings.development
+
+    def _options(self, request: Request, allow: str) -> Response:
+        headers = {"Allow": allow}
+        if "origin" in request.headers:
+            headers["Access-Control-Allow-Methods"] = allow
+            headers["Access-Control-Allow-Headers"] = self._cors_headers
+            headers["Access-Control-Max-Age"] = "600"
+        return Response(204, headers)
+
+    def _cors(self, request: Request) -> dict[str, str]:
+        origin = request.headers.get("origin")
+        if origin is None or not self._allows(origin):
+            return {}
+        headers = {
+            "Access-Control-Allow-Origin": origin,
+            "Access-Control-Expose-Headers": _CORS_RESPONSE_HEADERS,
+            "Vary": "Origin",
+        }
+        if self._settings.authentication.cors.allow_credentials:
+            headers["Access-Control-Allow-Credentials"] = "true"
+        return headers
+
+
+def _success(call: Call, result: Any) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "id": call.id, "result": result}
+
+
+def _answer(refused: Refused) -> _Answer:
+    challenge = refused.challenge
+    headers = {} if challenge is None else {"WWW-Authenticate": str(challenge)}
+    return _Answer(refused.status, refused.message, headers)
+
+
+def _definition(tool: Tool) -> ToolDefinition:
+    read = tool.signature
+    return ToolDefinition(
+        tool.name,
+        read.description,
+        read.input_schema,
+        tool.options.title,
+        read.output_schema,
+        tool.annotations,
+    )
+
+
+def _check_media_types(headers: Mapping[str, str]) -> None:
+    """Lenient on purpose: refuse only what is plainly not JSON, or plainly does not take it."""
+    content_type = headers.get("content-type", "").split(";")[0].strip().lower()
+    if content_type and content_type != "application/json" and not content_type.endswith("+json"):
+        raise _Answer(415, "Send the message as Content-Type: application/json.", {})
+    accept = headers.get("accept", "").lower()
+    if accept and not any(part in accept for part in ("application/json", "*/*", "application/*")):
+        raise _Answer(406, "Accept must allow application/json (and text/event-stream).", {})
+
+
+def _origin_of(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"

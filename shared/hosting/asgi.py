@@ -1,0 +1,77 @@
+"""ASGI (https://asgi.readthedocs.io, HTTP and lifespan): for uvicorn, and so for containers."""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from shared.hosting import Handler
+from shared.http import Request
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+class AsgiApplication:
+    """Serves one endpoint."""
+
+    def __init__(self, handler: Handler) -> None:
+        self._handler = handler
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await _lifespan(receive, send)
+        elif scope["type"] == "http":
+            await self._http(scope, receive, send)
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        body = await _body(receive, self._handler.max_body + 1)
+        if body is None:
+            return
+        request = Request(
+            method=scope["method"],
+            path=scope["path"],
+            headers=_headers(scope["headers"]),
+            query=scope["query_string"].decode("latin-1"),
+            body=body,
+        )
+        response = await self._handler.handle(request)
+        headers = [(k.lower().encode(), v.encode("latin-1")) for k, v in response.headers.items()]
+        if response.status != 204:
+            headers.append((b"content-length", str(len(response.body)).encode()))
+        await send({"type": "http.response.start", "status": response.status, "headers": headers})
+        await send({"type": "http.response.body", "body": response.body})
+
+
+def _headers(lines: list[tuple[bytes, bytes]]) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in lines:
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers
+
+
+async def _body(receive: Receive, limit: int) -> bytes | None:
+    """The body, or its first `limit` bytes: what comes after them is left to the server to drop.
+
+    None when the client went away before it had sent everything.
+    """
+    chunks: list[bytes] = []
+    size = 0
+    while size < limit:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        chunk = message.get("body", b"")
+        chunks.append(chunk)
+        size += len(chunk)
+        if not message.get("more_body"):
+            break
+    return b"".join(chunks)[:limit]
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return

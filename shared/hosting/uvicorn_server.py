@@ -1,0 +1,73 @@
+"""uvicorn: the endpoint on a socket of its own, for developers' machines and containers."""
+
+import errno
+import ipaddress
+import logging
+import socket
+from collections.abc import Callable
+
+import uvicorn
+
+from shared.hosting import Handler
+from shared.hosting.asgi import AsgiApplication
+
+_BACKLOG = 2048
+
+
+class PortTaken(Exception):
+    """Another program listens there already."""
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a socket bound to `host`."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket; port 0 takes a free one. Raises PortTaken, or OSError for the rest."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise PortTaken(f"Port {port} on {host} is taken.") from None
+        raise
+    listener.listen(_BACKLOG)
+    return listener
+
+
+def serve(handler: Handler, listener: socket.socket, on_started: Callable[[], None]) -> None:
+    """Serve until SIGINT or SIGTERM; calls in flight are finished first.
+
+    uvicorn's access log stays off: the audit record says more, and never a query string.
+    Forwarded headers are not trusted.
+    """
+    config = uvicorn.Config(
+        AsgiApplication(handler),
+        access_log=False,
+        log_config=None,
+        log_level=logging.WARNING,
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=5,
+    )
+    _Server(config, on_started).run(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, on_started: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_started = on_started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._on_started()

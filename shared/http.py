@@ -1,0 +1,58 @@
+"""HTTP as values that belong to no host: Azure Functions and ASGI both speak through these."""
+
+import re
+import uuid
+from collections.abc import Mapping
+
+import msgspec
+
+_CORRELATION_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+class Request(msgspec.Struct, frozen=True):
+    """One HTTP request, complete in memory.
+
+    `headers` maps lower-case names to values; lines that repeat a name are joined with ", "
+    (RFC 9110 section 5.3), so a repeated credential or routing header matches nothing.
+    `body` holds at most one byte more than the limit the host was given: enough to see that the
+    limit is passed, never the whole of an oversized body.
+    """
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    query: str = ""
+    body: bytes = b""
+
+    def correlation_id(self) -> str:
+        """The caller's `X-Correlation-ID` when it is fit to be logged, else a new one."""
+        given = self.headers.get("x-correlation-id", "")
+        return given if _CORRELATION_ID.fullmatch(given) else uuid.uuid4().hex
+
+    def __repr__(self) -> str:
+        return f"<Request {self.method} {self.path}>"
+
+
+class Response(msgspec.Struct, frozen=True):
+    """One HTTP response, complete in memory. An empty `body` is sent without a content type."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes = b""
+
+    def finished(self, correlation_id: str, more: Mapping[str, str] | None = None) -> "Response":
+        """The same response with the headers every response carries, and `more`."""
+        headers = {
+            "Cache-Control": "no-store",
+            "X-Content-Type-Options": "nosniff",
+            "X-Correlation-ID": correlation_id,
+            **(more or {}),
+            **self.headers,
+        }
+        return Response(self.status, headers, self.body)
+
+
+def json_response(status: int, value: object, headers: Mapping[str, str] | None = None) -> Response:
+    """A response whose body is `value` as JSON, or `value` itself when it is encoded already."""
+    body = value if isinstance(value, bytes) else msgspec.json.encode(value)
+    return Response(status, {"Content-Type": "application/json", **(headers or {})}, body)

@@ -1,0 +1,63 @@
+"""The arguments of a call: from JSON to what the function takes, or everything wrong with them."""
+
+from typing import Any
+
+import msgspec
+
+from shared.tools.signature import Signature
+from shared.validation import Violation, check, shown
+
+_EXACT_FLOAT = 2.0**53
+
+
+class BadArguments(Exception):
+    """The arguments do not fit. The text lists every problem, for the agent to mend them."""
+
+
+def convert(signature: Signature, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Keyword arguments for the tool. Raises BadArguments."""
+    try:
+        if signature.records:
+            _refuse(signature, arguments)
+        return _keywords(msgspec.convert(arguments, signature.arguments))
+    except msgspec.ValidationError:
+        pass
+    # JSON Schema counts 5.0 as an integer; msgspec does not.
+    arguments = _integers(arguments)
+    try:
+        return _keywords(msgspec.convert(arguments, signature.arguments))
+    except msgspec.ValidationError as error:
+        _refuse(signature, arguments)
+        raise BadArguments(str(error)) from None
+
+
+def _keywords(arguments: msgspec.Struct) -> dict[str, Any]:
+    return {name: getattr(arguments, name) for name in arguments.__struct_fields__}
+
+
+def _integers(value: Any) -> Any:
+    if isinstance(value, float) and value.is_integer() and abs(value) <= _EXACT_FLOAT:
+        return int(value)
+    if isinstance(value, dict):
+        return {key: _integers(member) for key, member in value.items()}
+    if isinstance(value, list):
+        return [_integers(item) for item in value]
+    return value
+
+
+def _refuse(signature: Signature, arguments: dict[str, Any]) -> None:
+    found: list[Violation] = []
+    check(arguments, signature.arguments, found=found)
+    if found:
+        raise BadArguments("\n".join(_told(violation) for violation in found))
+
+
+def _told(violation: Violation) -> str:
+    path = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in violation.path)
+    name = path.lstrip(".")[:200]
+    if violation.reason == "unknown":
+        hint = f"; did you mean {violation.suggestion}?" if violation.suggestion else ""
+        return f"{name}: unknown{hint}"
+    if violation.reason == "missing":
+        return f"{name}: missing; expected {violation.expected}"
+    return f"{name}: {shown(violation.value)} {violation.reason}; expected {violation.expected}"

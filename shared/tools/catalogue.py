@@ -1,0 +1,155 @@
+"""Find the tools: every module of a package is a toolset, every `@tool` in it a tool."""
+
+import ast
+import importlib
+import importlib.util
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import msgspec
+
+from shared.tools import signature
+from shared.tools.decorator import ToolOptions, options_of
+from shared.tools.errors import ToolDefinitionError
+from shared.tools.signature import Signature
+
+_NAME = re.compile(r"^[A-Za-z0-9_-]{1,64}$")
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """One tool, ready to be called. `where` is its file and line."""
+
+    name: str
+    toolset: str
+    function: Callable[..., Any]
+    options: ToolOptions
+    signature: Signature
+    where: str
+    settings: Any = None
+
+    @property
+    def annotations(self) -> dict[str, bool]:
+        """The protocol's ToolAnnotations, as far as the author gave any."""
+        options = self.options
+        hints = {
+            "readOnlyHint": options.read_only,
+            "destructiveHint": options.destructive,
+            "idempotentHint": options.idempotent,
+            "openWorldHint": options.open_world,
+        }
+        return {name: value for name, value in hints.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class ToolsetFile:
+    """A toolset before it is imported: what its source text tells."""
+
+    name: str
+    module: str
+    path: Path
+    has_settings: bool
+    tool_names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Toolset:
+    """An imported toolset: its settings type, if it declares one, and its functions."""
+
+    file: ToolsetFile
+    settings_type: type[msgspec.Struct] | None
+    functions: tuple[tuple[Callable[..., Any], ToolOptions, str], ...]
+
+
+def discover(package: str) -> list[ToolsetFile]:
+    """The toolsets of a package, by name, without importing them.
+
+    Raises ToolDefinitionError for a file that is not Python.
+    """
+    spec = importlib.util.find_spec(package)
+    folders = spec.submodule_search_locations if spec is not None else None
+    if not folders:
+        return []
+    files = (path for folder in folders for path in Path(folder).glob("*.py"))
+    return [
+        _glance(package, path)
+        for path in sorted(files, key=lambda path: path.stem)
+        if not path.stem.startswith("_")
+    ]
+
+
+def _glance(package: str, path: Path) -> ToolsetFile:
+    try:
+        module = ast.parse(path.read_text(encoding="utf-8"), str(path))
+    except (SyntaxError, ValueError) as error:
+        line = getattr(error, "lineno", None) or 1
+        raise ToolDefinitionError(f"{path.name}:{line}", f"is not Python: {error}") from None
+    functions = [n for n in module.body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
+    names = tuple(name for function in functions for name in _tool_name(function))
+    classes = {node.name for node in module.body if isinstance(node, ast.ClassDef)}
+    return ToolsetFile(path.stem, f"{package}.{path.stem}", path, "Settings" in classes, names)
+
+
+def _tool_name(function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:
+    for decorator in function.decorator_list:
+        call = decorator if isinstance(decorator, ast.Call) else None
+        target = call.func if call else decorator
+        if getattr(target, "id", getattr(target, "attr", None)) == "tool":
+            given = [k.value for k in call.keywords if k.arg == "name"] if call else []
+            literal = given and isinstance(given[0], ast.Constant)
+            return [str(given[0].value) if literal else function.name]  # type: ignore[attr-defined]
+    return []
+
+
+def load(file: ToolsetFile) -> Toolset:
+    """Import a toolset. Raises ToolDefinitionError when that fails."""
+    try:
+        module = importlib.import_module(file.module)
+    except Exception as error:
+        text = f"cannot be imported: {type(error).__name__}: {error}"
+        raise ToolDefinitionError(file.path.name, text) from error
+    settings = getattr(module, "Settings", None) if file.has_settings else None
+    if settings is not None and not (
+        isinstance(settings, type) and issubclass(settings, msgspec.Struct)
+    ):
+        raise ToolDefinitionError(file.path.name, "Settings must be a msgspec.Struct")
+    return Toolset(file, settings, tuple(_functions(module, file)))
+
+
+def _functions(
+    module: ModuleType, file: ToolsetFile
+) -> list[tuple[Callable[..., Any], ToolOptions, str]]:
+    found = []
+    for value in vars(module).values():
+        options = options_of(value)
+        if options is not None and value.__module__ == module.__name__:
+            line = value.__code__.co_firstlineno
+            found.append((value, options, f"toolsets/{file.path.name}:{line}"))
+    return found
+
+
+def tools_of(toolset: Toolset, settings: Any) -> list[Tool]:
+    """The tools of a toolset, in the order of its file, sharing its checked settings."""
+    tools = []
+    for function, options, where in toolset.functions:
+        name = options.name or function.__name__
+        if not _NAME.match(name):
+            raise ToolDefinitionError(where, f"{name} must be 1 to 64 of A-Z a-z 0-9 _ -")
+        read = signature.read(function, toolset.settings_type, f"{where} {name}")
+        tools.append(Tool(name, toolset.file.name, function, options, read, where, settings))
+    return tools
+
+
+def by_name(tools: list[Tool], squashed: Callable[[str], str]) -> Mapping[str, Tool]:
+    """The tools by name. Raises ToolDefinitionError for two that commands could not tell apart."""
+    forms: dict[str, Tool] = {}
+    for tool in tools:
+        other = forms.setdefault(squashed(tool.name), tool)
+        if other is not tool:
+            text = f"{tool.name} cannot be told from {other.name} ({other.where}); rename one"
+            raise ToolDefinitionError(tool.where, text)
+    return {tool.name: tool for tool in tools}

@@ -1,0 +1,185 @@
+"""Run a tool: arguments in, content out, under a deadline and a size limit."""
+
+import asyncio
+import contextvars
+import functools
+import inspect
+import logging
+import sys
+import time
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+
+from shared.caller import Caller
+from shared.tools import arguments
+from shared.tools.catalogue import Tool
+from shared.tools.context import ToolContext
+from shared.tools.errors import ToolError
+
+_log = logging.getLogger("postern.tools")
+
+
+class Outcome(NamedTuple):
+    """What a call came to.
+
+    `texts` are the text blocks; `structured` is the result as JSON when the tool declares an
+    output schema (then the first text is the same JSON). `kind` is for the audit record.
+    """
+
+    kind: Literal["ok", "bad_arguments", "tool_error", "failed", "timeout", "too_large"]
+    texts: tuple[str, ...]
+    structured: bytes | None = None
+
+    @property
+    def is_error(self) -> bool:
+        return self.kind != "ok"
+
+
+class Runner:
+    """Runs tools: async ones on the event loop, others on a bounded pool of threads."""
+
+    def __init__(self, *, timeout: float, threads: int, max_result_bytes: int) -> None:
+        self._timeout = timeout
+        self._limit = max_result_bytes
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="postern-tool")
+        self._abandoned: set[asyncio.Task[Any]] = set()
+
+    async def run(
+        self, tool: Tool, given: dict[str, Any], caller: Caller, correlation_id: str
+    ) -> Outcome:
+        """Call a tool. Never raises for what the tool or its caller did wrong.
+
+        A tool past its deadline is cancelled and not waited for; one that runs in a thread goes on
+        there, unheard, until it returns or looks at `context.cancelled`.
+        """
+        try:
+            keywords = arguments.convert(tool.signature, given)
+        except arguments.BadArguments as error:
+            return Outcome("bad_arguments", (str(error),))
+        deadline = time.monotonic() + self._timeout
+        context = ToolContext(caller, tool.settings, correlation_id, deadline)
+        if tool.signature.context_parameter is not None:
+            keywords[tool.signature.context_parameter] = context
+        try:
+            result = await self._within_deadline(self._call(tool, keywords), context)
+        except _DeadlinePassed:
+            return self._timed_out(tool, context)
+        except ToolError as error:
+            return Outcome("tool_error", (_cut(str(error), self._limit),))
+        except Exception:
+            return self._failed(tool, correlation_id, "raised an exception")
+        return self._content(tool, result, correlation_id)
+
+    async def _call(self, tool: Tool, keywords: dict[str, Any]) -> Any:
+        try:
+            if inspect.iscoroutinefunction(tool.function):
+                return await tool.function(**keywords)
+            run = contextvars.copy_context().run
+            call = functools.partial(run, functools.partial(tool.function, **keywords))
+            return await asyncio.get_running_loop().run_in_executor(self._pool, call)
+        except SystemExit as error:
+            raise RuntimeError("the tool tried to end the process") from error
+
+    async def _within_deadline(
+        self, work: Coroutine[Any, Any, Any], context: ToolContext[Any]
+    ) -> Any:
+        task = _task(work)
+        try:
+            if not task.done():
+                await asyncio.wait({task}, timeout=self._timeout)
+        finally:
+            if not task.done():
+                context.cancel()
+                task.cancel()
+                self._abandoned.add(task)
+                task.add_done_callback(self._forget)
+        if not task.done():
+            raise _DeadlinePassed
+        if task.cancelled():
+            raise RuntimeError("the tool cancelled itself")
+        return task.result()
+
+    def _forget(self, task: "asyncio.Task[Any]") -> None:
+        self._abandoned.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            _log.warning("an abandoned tool call ended with %s", type(task.exception()).__name__)
+
+    def _content(self, tool: Tool, result: Any, correlation_id: str) -> Outcome:
+        returns = tool.signature.returns
+        try:
+            if returns is None:
+                if result is None:
+                    return Outcome("ok", ())
+                text = result if isinstance(result, str) else msgspec.json.encode(result).decode()
+                return self._limited_text(text)
+            value = msgspec.convert(msgspec.to_builtins(result), returns)
+            encoded = msgspec.json.encode(value)
+        except (TypeError, ValueError):
+            return self._failed(tool, correlation_id, "returned what its annotation does not allow")
+        if len(encoded) <= self._limit:
+            return Outcome("ok", (encoded.decode(),), encoded)
+        return self._limited_list(value) if isinstance(value, list) else _too_large(self._limit)
+
+    def _limited_text(self, text: str) -> Outcome:
+        cut = _cut(text, self._limit)
+        if cut is text:
+            return Outcome("ok", (text,))
+        notice = f"Truncated: the first {len(cut):,} of {len(text):,} characters. {_NARROW}"
+        return Outcome("ok", (cut, notice))
+
+    def _limited_list(self, value: list[Any]) -> Outcome:
+        items: list[bytes] = []
+        size = 2
+        for item in value:
+            encoded = msgspec.json.encode(item)
+            size += len(encoded) + 1
+            if size > self._limit:
+                break
+            items.append(encoded)
+        if not items:
+            return _too_large(self._limit)
+        body = b"[" + b",".join(items) + b"]"
+        notice = f"Truncated: the first {len(items):,} of {len(value):,} items. {_NARROW}"
+        return Outcome("ok", (body.decode(), notice), body)
+
+    def _timed_out(self, tool: Tool, context: ToolContext[Any]) -> Outcome:
+        text = (
+            f"{tool.name} did not finish within {self._timeout:g} seconds and was stopped. "
+            f"{_NARROW} Correlation id: {context.correlation_id}"
+        )
+        return Outcome("timeout", (text,))
+
+    def _failed(self, tool: Tool, correlation_id: str, what: str) -> Outcome:
+        _log.exception("%s %s (correlation id %s)", tool.name, what, correlation_id)
+        text = f"{tool.name} failed. The operator finds the reason under correlation id "
+        return Outcome("failed", (f"{text}{correlation_id}.",))
+
+    def close(self) -> None:
+        """Take no more calls. Threads still at work are not waited for."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+class _DeadlinePassed(TimeoutError):
+    pass
+
+
+_NARROW = "Ask for less: narrow the filter or lower the limit."
+
+
+def _too_large(limit: int) -> Outcome:
+    return Outcome("too_large", (f"The result is larger than {limit:,} bytes. {_NARROW}",))
+
+
+def _cut(text: str, limit: int) -> str:
+    data = text.encode(errors="replace")
+    return text if len(data) <= limit else data[:limit].decode(errors="ignore")
+
+
+def _task(work: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
+    """A task that has already run up to its first suspension, where Python can do that."""
+    if sys.version_info >= (3, 12):
+        return asyncio.Task(work, loop=asyncio.get_running_loop(), eager_start=True)
+    return asyncio.get_running_loop().create_task(work)

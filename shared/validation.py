@@ -1,0 +1,304 @@
+"""Every way in which a JSON value misses a type, in words a person can act on.
+
+`msgspec.convert` is the fast check and stops at the first problem without naming the value. This
+module runs only after it has said no (or at start, where speed does not matter) and reports all
+problems at once, with the value, what was expected and the likely spelling.
+"""
+
+import dataclasses
+import types
+import typing
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Union, get_args, get_origin
+
+import msgspec
+from msgspec import inspect
+
+from shared import command_names
+
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One problem: where (`path`), what was found and what would have been right.
+
+    `value` is the offending value as parsed; whoever prints it decides whether it may be shown.
+    """
+
+    path: Path
+    reason: str
+    expected: str = ""
+    value: object = msgspec.UNSET
+    suggestion: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A named member of a Struct, dataclass or TypedDict, as JSON names it."""
+
+    name: str
+    annotation: Any
+    required: bool
+
+
+def fields_of(annotation: Any) -> list[Field] | None:
+    """The members of a record type, or None when `annotation` is not one."""
+    origin = get_origin(annotation) or annotation
+    if not isinstance(origin, type):
+        return None
+    if issubclass(origin, msgspec.Struct):
+        hints = typing.get_type_hints(origin, include_extras=True)
+        return [
+            Field(f.encode_name, hints[f.name], f.required) for f in msgspec.structs.fields(origin)
+        ]
+    if dataclasses.is_dataclass(origin):
+        hints = typing.get_type_hints(origin, include_extras=True)
+        missing = dataclasses.MISSING
+        return [
+            Field(f.name, hints[f.name], f.default is missing and f.default_factory is missing)
+            for f in dataclasses.fields(origin)
+        ]
+    if typing.is_typeddict(origin):
+        hints = typing.get_type_hints(origin, include_extras=True)
+        required: frozenset[str] = getattr(origin, "__required_keys__", frozenset())
+        return [Field(name, _unqualified(hint), name in required) for name, hint in hints.items()]
+    return None
+
+
+def check(
+    value: Any, annotation: Any, *, found: list[Violation], path: Path = (), config: bool = False
+) -> Any:
+    """Collect in `found` every way `value` misses `annotation`, and return the value to convert.
+
+    Unknown members of records are violations at every depth. With `config`, member names match
+    whatever their case and underscores, null means absent and text may stand for numbers and
+    booleans (environment variables know nothing else); the returned value then carries the
+    canonical names. Values that are right are returned unchanged.
+    """
+    return _Walk(found, config).visit(value, annotation, path)
+
+
+class _Walk:
+    def __init__(self, found: list[Violation], config: bool) -> None:
+        self.found = found
+        self.config = config
+
+    def visit(self, value: Any, annotation: Any, path: Path) -> Any:
+        bare = _unqualified(annotation)
+        if get_origin(bare) is typing.Annotated:
+            bare = _unqualified(get_args(bare)[0])
+        origin, arguments = get_origin(bare), get_args(bare)
+        if bare is Any:
+            return value
+        if origin in (Union, types.UnionType):
+            return self._union(value, annotation, arguments, path)
+        fields = fields_of(bare)
+        if fields is not None and isinstance(value, dict):
+            return self._record(value, fields, path)
+        if origin is dict and arguments and isinstance(value, dict):
+            self._keys(value, arguments[0], path)
+            return {k: self.visit(v, arguments[1], (*path, k)) for k, v in value.items()}
+        item = _item_annotation(origin, arguments)
+        if item is not None and isinstance(value, list):
+            before = len(self.found)
+            items = [self.visit(v, item, (*path, i)) for i, v in enumerate(value)]
+            if len(self.found) == before:
+                self._leaf(items, annotation, path)
+            return items
+        return self._leaf(value, annotation, path)
+
+    def _record(self, value: dict[str, Any], fields: list[Field], path: Path) -> dict[str, Any]:
+        fold: Callable[[str], str] = command_names.squashed if self.config else str
+        known = {fold(field.name): field for field in fields}
+        result: dict[str, Any] = {}
+        for key, member in value.items():
+            field = known.get(fold(key))
+            if field is None:
+                near = command_names.closest(key, [f.name for f in fields])
+                self.found.append(Violation((*path, key), "unknown", suggestion=near))
+            elif not (self.config and member is None):
+                result[field.name] = self.visit(member, field.annotation, (*path, key))
+        present = {fold(key) for key in value if not (self.config and value[key] is None)}
+        for name, field in known.items():
+            if field.required and name not in present:
+                expected = describe(field.annotation)
+                self.found.append(Violation((*path, field.name), "missing", expected))
+        return result
+
+    def _keys(self, value: dict[str, Any], annotation: Any, path: Path) -> None:
+        if annotation is not str:
+            for key in value:
+                self._leaf(key, annotation, (*path, key), strict=False)
+
+    def _union(self, value: Any, annotation: Any, members: tuple[Any, ...], path: Path) -> Any:
+        if value is None and types.NoneType in members:
+            return value
+        others = [member for member in members if member is not types.NoneType]
+        if len(others) == 1:
+            return self.visit(value, others[0], path)
+        fitting = [member for member in others if _same_shape(value, member)]
+        if len(fitting) == 1:
+            return self.visit(value, fitting[0], path)
+        return self._leaf(value, annotation, path)
+
+    def _leaf(self, value: Any, annotation: Any, path: Path, strict: bool | None = None) -> Any:
+        strict = not self.config if strict is None else strict
+        try:
+            msgspec.convert(value, annotation, strict=strict)
+        except msgspec.ValidationError as error:
+            reason = _reason(str(error), value)
+            self.found.append(Violation(path, reason, describe(annotation), value))
+        return value
+
+
+def _unqualified(annotation: Any) -> Any:
+    """Without `Required[...]`, `NotRequired[...]` and the name of a `type` statement."""
+    while True:
+        if get_origin(annotation) in (typing.Required, typing.NotRequired):
+            annotation = get_args(annotation)[0]
+        elif hasattr(annotation, "__value__"):
+            annotation = annotation.__value__
+        elif hasattr(annotation, "__supertype__"):
+            annotation = annotation.__supertype__
+        else:
+            return annotation
+
+
+def _item_annotation(origin: Any, arguments: tuple[Any, ...]) -> Any:
+    if origin in (list, set, frozenset) and arguments:
+        return arguments[0]
+    if origin is tuple and len(arguments) == 2 and arguments[1] is Ellipsis:
+        return arguments[0]
+    return None
+
+
+def _same_shape(value: Any, annotation: Any) -> bool:
+    origin = get_origin(_unqualified(annotation)) or annotation
+    if isinstance(value, dict):
+        return origin is dict or fields_of(annotation) is not None
+    if isinstance(value, list):
+        return origin in (list, set, frozenset, tuple)
+    return False
+
+
+_REASONS = (
+    ("Expected `str` matching regex", "does not match"),
+    ("of length <=", "is too long"),
+    ("of length >=", "is too short"),
+    ("` <", "is too large"),
+    ("` >", "is too small"),
+    ("multiple of", "is not a multiple"),
+    ("Invalid enum value", "is not one of the choices"),
+)
+
+
+def _reason(message: str, value: Any) -> str:
+    for part, reason in _REASONS:
+        if part in message:
+            return reason
+    return f"is {json_kind(value)}"
+
+
+def json_kind(value: Any) -> str:
+    """What a JSON value is, with its article."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "true or false"
+        case int():
+            return "an integer"
+        case float():
+            return "a number"
+        case str():
+            return "a string"
+        case list():
+            return "a list"
+        case _:
+            return "an object"
+
+
+def shown(value: object, limit: int = 60) -> str:
+    """A value as it may stand in a message: JSON, cut short."""
+    text = msgspec.json.encode(value).decode()
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def describe(annotation: Any) -> str:
+    """What a type accepts, in words: `an integer from 1 to 100`, `"open" or "paid"`."""
+    return _describe(inspect.type_info(annotation))
+
+
+def _describe(info: inspect.Type) -> str:
+    match info:
+        case inspect.Metadata(type=inner):
+            return _describe(inner)
+        case inspect.IntType():
+            return "an integer" + _bounds(info)
+        case inspect.FloatType():
+            return "a number" + _bounds(info)
+        case inspect.BoolType():
+            return "true or false"
+        case inspect.StrType():
+            return "a string" + _length(
+                info.min_length, info.max_length, "characters", info.pattern
+            )
+        case inspect.LiteralType(values=values):
+            return _either(shown(value) for value in values)
+        case inspect.EnumType(cls=cls):
+            return _either(shown(member.value) for member in cls)
+        case inspect.ListType() | inspect.SetType() | inspect.VarTupleType():
+            length = _length(info.min_length, info.max_length, "items", None)
+            return f"a list{length}, each {_describe(info.item_type)}"
+        case inspect.UnionType(types=members):
+            return _either(_describe(member) for member in members)
+        case _:
+            return _PLAIN.get(type(info), "an object")
+
+
+_PLAIN: Mapping[type[inspect.Type], str] = {
+    inspect.AnyType: "any value",
+    inspect.NoneType: "null",
+    inspect.BytesType: "base64 text",
+    inspect.DateTimeType: "a date and time such as 2026-01-31T12:00:00Z",
+    inspect.DateType: "a date such as 2026-01-31",
+    inspect.TimeType: "a time such as 12:00:00",
+    inspect.TimeDeltaType: "a duration such as PT30S",
+    inspect.UUIDType: "a UUID",
+    inspect.DecimalType: "a decimal number",
+    inspect.TupleType: "a list",
+}
+
+
+def _bounds(info: inspect.IntType | inspect.FloatType) -> str:
+    low = info.ge if info.ge is not None else info.gt
+    high = info.le if info.le is not None else info.lt
+    words = []
+    if low is not None and high is not None and info.ge is not None and info.le is not None:
+        words.append(f" from {low} to {high}")
+    else:
+        if low is not None:
+            words.append(f" of at least {low}" if info.ge is not None else f" above {low}")
+        if high is not None:
+            words.append(f" of at most {high}" if info.le is not None else f" below {high}")
+    if info.multiple_of is not None:
+        words.append(f", a multiple of {info.multiple_of}")
+    return " and".join(words) if len(words) > 1 else "".join(words)
+
+
+def _length(low: int | None, high: int | None, unit: str, pattern: str | None) -> str:
+    text = ""
+    if low is not None and high is not None:
+        text = f" of {low} to {high} {unit}"
+    elif low is not None:
+        text = f" of at least {low} {unit}"
+    elif high is not None:
+        text = f" of at most {high} {unit}"
+    return text if pattern is None else f"{text} matching {pattern}"
+
+
+def _either(choices: Iterable[str]) -> str:
+    *most, last = choices
+    return f"{', '.join(most)} or {last}" if most else last
