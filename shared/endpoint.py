@@ -141,7 +141,7 @@ class Endpoint:
     async def _message(self, request: Request, record: Record) -> Response:
         caller = self._authenticate(request, record)
         _check_media_types(request.headers)
-        message = envelope.read(faults.decode(request.body), request.headers)
+        message = envelope.read(envelope.decode(request.body), request.headers)
         if isinstance(message, list):
             return await self._batch(message, caller, record)
         if isinstance(message, Notice):

@@ -17,6 +17,7 @@ from shared.protocol.methods import METHODS, NAMED
 from shared.protocol.versions import FEATURES, LEGACY_DATES, MODERN, SUPPORTED
 
 MAX_BATCH = 50
+MAX_DEPTH = 100
 
 _VERSION_KEY = "io.modelcontextprotocol/protocolVersion"
 _CAPABILITIES_KEY = "io.modelcontextprotocol/clientCapabilities"
@@ -40,6 +41,41 @@ class Notice(msgspec.Struct, frozen=True):
 
 
 Message = Call | Notice
+
+
+def decode(body: bytes) -> Any:
+    """The JSON value of a request body. Raises ProtocolError for anything else.
+
+    Nesting is bounded well below what the decoder could take, so that nothing that walks the value
+    later runs out of stack.
+    """
+    if not body.strip():
+        text = "The body is empty. Send one JSON-RPC message, with a Content-Length header."
+        raise ProtocolError(faults.PARSE_ERROR, text)
+    too_deep = ProtocolError(
+        faults.PARSE_ERROR, f"The body is nested deeper than {MAX_DEPTH} levels."
+    )
+    try:
+        value = msgspec.json.decode(body)
+    except RecursionError:
+        raise too_deep from None
+    except ValueError as error:
+        # msgspec names a position and never quotes the text.
+        reason = str(error) if isinstance(error, msgspec.DecodeError) else "it is not UTF-8"
+        raise ProtocolError(faults.PARSE_ERROR, f"The body is not JSON: {reason}.") from None
+    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _is_deeper(value):
+        raise too_deep
+    return value
+
+
+def _is_deeper(value: Any) -> bool:
+    level = [value] if isinstance(value, dict | list) else []
+    for _ in range(MAX_DEPTH):
+        members = (v.values() if isinstance(v, dict) else v for v in level)
+        level = [m for inside in members for m in inside if isinstance(m, dict | list)]
+        if not level:
+            return False
+    return True
 
 
 def read(value: Any, headers: Mapping[str, str]) -> Message | list[Message | ProtocolError]:

@@ -6,8 +6,6 @@ method keep status 200, because old clients read 404 as an ended session and 400
 
 from typing import Any, NamedTuple
 
-import msgspec
-
 from shared.http import Response, json_response
 
 
@@ -76,20 +74,3 @@ def error_body(
         body["id"] = id
     body["error"] = error
     return body
-
-
-def decode(body: bytes) -> Any:
-    """The JSON value of a request body. Raises ProtocolError for anything else."""
-    if not body.strip():
-        raise ProtocolError(
-            PARSE_ERROR,
-            "The body is empty. Send one JSON-RPC message, with a Content-Length header.",
-        )
-    try:
-        return msgspec.json.decode(body)
-    except RecursionError:
-        raise ProtocolError(PARSE_ERROR, "The body is nested too deeply.") from None
-    except ValueError as error:
-        # msgspec names a position and never quotes the text.
-        reason = str(error) if isinstance(error, msgspec.DecodeError) else "it is not UTF-8 JSON"
-        raise ProtocolError(PARSE_ERROR, f"The body is not JSON: {reason}.") from None

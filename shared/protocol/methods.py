@@ -25,7 +25,7 @@ def _initialize(params: Mapping[str, Any]) -> Problem:
 
 
 def _list(params: Mapping[str, Any]) -> Problem:
-    if not isinstance(params.get("cursor", ""), str):
+    if not isinstance(params.get("cursor"), str | None):
         return "params.cursor must be a string from an earlier nextCursor."
     return None
 

@@ -117,7 +117,7 @@ class Runner:
                 return self._limited_text(text)
             value = msgspec.convert(msgspec.to_builtins(result), returns)
             encoded = msgspec.json.encode(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, RecursionError):
             return self._failed(tool, correlation_id, "returned what its annotation does not allow")
         if len(encoded) <= self._limit:
             return Outcome("ok", (encoded.decode(),), encoded)

@@ -1,0 +1,102 @@
+"""The official Python client (`mcp` 2.x), in its 2026-07-28 and its 2025 mode."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Literal
+
+import httpx2
+import mcp
+import pytest
+from mcp.client.streamable_http import streamable_http_client
+
+from tests.serving import Server, serving
+from tests.support import OPS_KEY, READER_KEY, configured, write_configuration
+
+Mode = Literal["auto", "legacy", "2026-07-28"]
+MODES: list[Mode] = ["auto", "legacy", "2026-07-28"]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    overrides = {"FunctionOverrides": {"Get-Service": {"RequiredRoles": ["ops"]}}}
+    configuration = configured({"PowerShellConfiguration": overrides, "Server": {"PageSize": 2}})
+    folder = tmp_path_factory.mktemp("client")
+    with serving(write_configuration(folder, configuration), "toolsets") as running:
+        yield running
+
+
+@asynccontextmanager
+async def connected(server: Server, mode: Mode, key: str = READER_KEY) -> AsyncIterator[mcp.Client]:
+    async with (
+        httpx2.AsyncClient(headers={"X-API-Key": key}, timeout=30) as http,
+        mcp.Client(streamable_http_client(server.url, http_client=http), mode=mode) as client,
+    ):
+        yield client
+
+
+async def tool_names(client: mcp.Client) -> list[str]:
+    names: list[str] = []
+    cursor = None
+    while True:
+        page = await client.list_tools(cursor=cursor)
+        names += [tool.name for tool in page.tools]
+        cursor = page.next_cursor
+        if cursor is None:
+            return names
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_the_client_lists_and_calls(server: Server, mode: Mode) -> None:
+    async with connected(server, mode) as client:
+        assert await tool_names(client) == ["get_process", "get_endpoint_status", "whoami"]
+        result = await client.call_tool("get_process", {"limit": 2, "sort": "id"})
+    assert not result.is_error
+    rows = result.structured_content
+    if mode == "legacy":
+        assert isinstance(rows, dict)
+        rows = rows["result"]
+    assert isinstance(rows, list)
+    assert len(rows) == 2
+    assert rows[0]["id"] < rows[1]["id"]
+
+
+@pytest.mark.parametrize(("mode", "version"), [("auto", "2026-07-28"), ("legacy", "2025-11-25")])
+async def test_the_version_is_agreed_on(server: Server, mode: Mode, version: str) -> None:
+    async with connected(server, mode) as client:
+        assert client.session.protocol_version == version
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_bad_arguments_come_back_as_text_the_model_can_act_on(
+    server: Server, mode: Mode
+) -> None:
+    async with connected(server, mode) as client:
+        result = await client.call_tool("get_process", {"limit": 5000, "nam": "x"})
+    assert result.is_error
+    text = result.content[0].text  # type: ignore[union-attr]
+    assert text == (
+        "limit: 5000 is too large; expected an integer from 1 to 500\n"
+        "nam: unknown; did you mean name?"
+    )
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_a_reserved_tool_is_hidden_from_one_key_and_shown_to_another(
+    server: Server, mode: Mode
+) -> None:
+    async with connected(server, mode) as reader:
+        with pytest.raises(mcp.MCPError, match="Unknown tool: get_service"):
+            await reader.call_tool("get_service", {})
+    async with connected(server, mode, OPS_KEY) as ops:
+        assert "get_service" in await tool_names(ops)
+        who = await ops.call_tool("whoami", {})
+    assert isinstance(who.structured_content, dict)
+    assert who.structured_content["roles"] == ["ops", "reader"]
+    assert who.structured_content["principal"] == "key/ApiKey-2"
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_a_wrong_key_gets_nowhere(server: Server, mode: Mode) -> None:
+    with pytest.raises((ExceptionGroup, mcp.MCPError, httpx2.HTTPError)):
+        async with connected(server, mode, "wrong") as client:
+            await client.list_tools()
