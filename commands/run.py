@@ -86,8 +86,8 @@ VS Code (.vscode/mcp.json)
 Claude Code
   claude mcp add --transport http postern {url} --header 'X-API-Key: {key}'
 
-MCP Inspector
-  npx @modelcontextprotocol/inspector --cli {url} --transport http \\
+MCP Inspector (Node 22.19 or newer)
+  npx @modelcontextprotocol/inspector@latest --cli {url} --transport http \\
     --header 'X-API-Key: {key}' --method tools/list
 
 Ctrl-C stops it."""

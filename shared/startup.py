@@ -36,7 +36,7 @@ def offer(
     environment: Mapping[str, str],
     *,
     config_file: Path | None = None,
-    loopback: bool = True,
+    loopback: bool | None = None,
     port: int | None = None,
     package: str = "toolsets",
 ) -> Offer:
@@ -60,7 +60,7 @@ def build(
     environment: Mapping[str, str],
     *,
     config_file: Path | None = None,
-    loopback: bool = False,
+    loopback: bool | None = None,
     port: int | None = None,
     package: str = "toolsets",
 ) -> Endpoint:
@@ -75,7 +75,7 @@ def build(
     )
     for warning in offered.warnings:
         _log.warning("%s", warning)
-    return Endpoint(offered.settings, offered.tools, offered.policy, loopback=loopback)
+    return Endpoint(offered.settings, offered.tools, offered.policy, loopback=bool(loopback))
 
 
 def build_or_refuse(
@@ -83,7 +83,7 @@ def build_or_refuse(
     environment: Mapping[str, str],
     *,
     config_file: Path | None = None,
-    loopback: bool = False,
+    loopback: bool | None = None,
     port: int | None = None,
 ) -> Endpoint | UnreadyEndpoint:
     """Like `build`, for hosts that must stay up: an unusable configuration serves refusals."""

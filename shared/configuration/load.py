@@ -33,7 +33,7 @@ HOSTED = (
 )
 
 _PLACEHOLDER = re.compile(r"\{[A-Za-z][\w -]*\}")
-_KEYS_VARIABLE = re.compile(r"^Authentication__Schemes__.*__Keys(__|$)", re.IGNORECASE)
+_KEYS_VARIABLE = re.compile(r"^Authentication__(.*__)?Keys(__|$)", re.IGNORECASE)
 _NOT_YET = ("InboundAuthentication", "OutboundAuthentication", "AzureAd")
 
 
@@ -69,14 +69,14 @@ def load(
     environment: Mapping[str, str],
     *,
     config_file: FilePath | None = None,
-    loopback: bool = True,
+    loopback: bool | None = None,
     port: int | None = None,
 ) -> tuple[Settings, Report]:
     """The settings for an endpoint whose files lie in `folder`, and what there is to say of them.
 
     `config_file` replaces both appsettings files. `loopback` tells whether only this machine can
-    reach the listening socket, `port` where it listens (both are unknown on Azure Functions and
-    matter only in development). Raises ConfigurationError with every problem found.
+    reach the listening socket (None: unknown, as under `func start`), `port` where it listens; both
+    matter only in development. Raises ConfigurationError with every problem found.
     """
     development = environment.get("AZURE_FUNCTIONS_ENVIRONMENT", "").lower() == "development"
     root, problems = _sources(folder, environment, config_file, development=development)
@@ -135,13 +135,13 @@ def _sources(
     return root, problems
 
 
-def _refuse_development(environment: Mapping[str, str], *, loopback: bool) -> list[Problem]:
+def _refuse_development(environment: Mapping[str, str], *, loopback: bool | None) -> list[Problem]:
     variable = "AZURE_FUNCTIONS_ENVIRONMENT"
     text = "Development is refused {}; remove the setting"
     hosted = [name for name in HOSTED if environment.get(name)]
     if hosted:
         return [Problem(variable, "environment", text.format(f"where {hosted[0]} is set"))]
-    if not loopback:
+    if loopback is False:
         return [Problem(variable, "environment", text.format("on a bind other machines can reach"))]
     return []
 

@@ -89,10 +89,17 @@ def apply_environment(root: Node, environment: Mapping[str, str], sections: set[
         parts = name.split("__")
         if len(parts) < 2 or parts[0].lower() not in folded or not all(parts):
             continue
-        leaf = Node(environment[name], Source(f"environment variable {name}"))
+        shown = _shown(parts)
+        leaf = Node(environment[name], Source(f"environment variable {shown}"))
         if not _set(root, parts, leaf):
-            refused.append(name)
+            refused.append(shown)
     return refused
+
+
+def _shown(parts: list[str]) -> str:
+    """A variable's name as it may be told: deep inside a scheme a misspelt one may hold a key."""
+    deep = parts[0].lower() == "authentication" and len(parts) > 4
+    return "__".join([*parts[:4], "…"] if deep else parts)
 
 
 def _set(node: Node, parts: list[str], leaf: Node) -> bool:

@@ -146,8 +146,11 @@ def _tool(tool: ToolDefinition, features: Features) -> dict[str, Any]:
             shape["title"] = tool.title
         if tool.output_schema is not None:
             shape["outputSchema"] = _output_schema(tool.output_schema, features)
-    if tool.annotations:
-        shape["annotations"] = tool.annotations
+    annotations: dict[str, Any] = dict(tool.annotations)
+    if tool.title and not features.titles:
+        annotations["title"] = tool.title
+    if annotations:
+        shape["annotations"] = annotations
     return shape
 
 

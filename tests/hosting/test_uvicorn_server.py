@@ -1,4 +1,4 @@
-"""The endpoint on a real socket: what arrives as odd bytes is answered, never crashes, never logs."""
+"""The endpoint on a real socket: odd bytes are answered, crash nothing and are not logged."""
 
 import http.client
 import json

@@ -153,6 +153,7 @@ def test_a_tool_has_the_fields_its_version_knows(
 ) -> None:
     tool = plain(results.tools(NAMES, DEFINITIONS, None, version))["tools"][0]
     assert set(tool) == {"name", "description", "inputSchema", "annotations"} | fields
+    assert (tool.get("title") or tool["annotations"].get("title")) == "Alpha"
 
 
 def test_an_output_that_is_no_object_is_wrapped_where_only_objects_are_allowed(
