@@ -6,9 +6,10 @@ problems at once, with the value, what was expected and the likely spelling.
 """
 
 import dataclasses
+import json
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Union, get_args, get_origin
 
@@ -24,7 +25,9 @@ Path = tuple[str | int, ...]
 class Violation:
     """One problem: where (`path`), what was found and what would have been right.
 
-    `value` is the offending value as parsed; whoever prints it decides whether it may be shown.
+    `reason` is `unknown`, `missing`, `repeated` (another spelling of `expected` is there too) or
+    says how the value fails. `value` is the offending value as parsed; whoever prints it decides
+    whether it may be shown.
     """
 
     path: Path
@@ -73,9 +76,9 @@ def check(
     """Collect in `found` every way `value` misses `annotation`, and return the value to convert.
 
     Unknown members of records are violations at every depth. With `config`, member names match
-    whatever their case and underscores, null means absent and text may stand for numbers and
-    booleans (environment variables know nothing else); the returned value then carries the
-    canonical names. Values that are right are returned unchanged.
+    in any case, null means absent and text may stand for numbers and booleans (environment
+    variables know nothing else); the returned value then carries the canonical names. Values that
+    are right are returned unchanged.
     """
     return _Walk(found, config).visit(value, annotation, path)
 
@@ -96,10 +99,14 @@ class _Walk:
             return self._union(value, annotation, arguments, path)
         fields = fields_of(bare)
         if fields is not None and isinstance(value, dict):
-            return self._record(value, fields, path)
+            return self._record(value, fields, path, _tag(bare))
         if origin is dict and arguments and isinstance(value, dict):
             self._keys(value, arguments[0], path)
-            return {k: self.visit(v, arguments[1], (*path, k)) for k, v in value.items()}
+            before = len(self.found)
+            members = {k: self.visit(v, arguments[1], (*path, k)) for k, v in value.items()}
+            if len(self.found) == before:
+                self._leaf(members, annotation, path)
+            return members
         item = _item_annotation(origin, arguments)
         if item is not None and isinstance(value, list):
             before = len(self.found)
@@ -109,23 +116,36 @@ class _Walk:
             return items
         return self._leaf(value, annotation, path)
 
-    def _record(self, value: dict[str, Any], fields: list[Field], path: Path) -> dict[str, Any]:
-        fold: Callable[[str], str] = command_names.squashed if self.config else str
-        known = {fold(field.name): field for field in fields}
+    def _record(
+        self,
+        value: dict[str, Any],
+        fields: list[Field],
+        path: Path,
+        tag: tuple[str, Any] | None,
+    ) -> dict[str, Any]:
+        known = {spelling: field for field in fields for spelling in self._spellings(field.name)}
         result: dict[str, Any] = {}
+        if tag is not None:
+            result |= self._tagged(value, [tag], path)
+            value = {key: member for key, member in value.items() if key != tag[0]}
         for key, member in value.items():
-            field = known.get(fold(key))
+            field = known.get(key.lower() if self.config else key)
             if field is None:
                 near = command_names.closest(key, [f.name for f in fields])
                 self.found.append(Violation((*path, key), "unknown", suggestion=near))
+            elif field.name in result:
+                self.found.append(Violation((*path, key), "repeated", field.name))
             elif not (self.config and member is None):
                 result[field.name] = self.visit(member, field.annotation, (*path, key))
-        present = {fold(key) for key in value if not (self.config and value[key] is None)}
-        for name, field in known.items():
-            if field.required and name not in present:
+        for field in fields:
+            if field.required and field.name not in result:
                 expected = describe(field.annotation)
                 self.found.append(Violation((*path, field.name), "missing", expected))
         return result
+
+    def _spellings(self, name: str) -> set[str]:
+        """How a member may be written: `server_url` of a settings class also as `ServerUrl`."""
+        return {name.lower(), name.replace("_", "").lower()} if self.config else {name}
 
     def _keys(self, value: dict[str, Any], annotation: Any, path: Path) -> None:
         if annotation is not str:
@@ -138,15 +158,32 @@ class _Walk:
         others = [member for member in members if member is not types.NoneType]
         if len(others) == 1:
             return self.visit(value, others[0], path)
+        tags = {tag: member for member in others if (tag := _tag(member)) is not None}
+        if isinstance(value, dict) and tags:
+            chosen = [member for (key, name), member in tags.items() if value.get(key) == name]
+            return self.visit(value, chosen[0], path) if chosen else self._tagged(value, tags, path)
         fitting = [member for member in others if _same_shape(value, member)]
         if len(fitting) == 1:
             return self.visit(value, fitting[0], path)
         return self._leaf(value, annotation, path)
 
+    def _tagged(
+        self, value: dict[str, Any], tags: Iterable[tuple[str, Any]], path: Path
+    ) -> dict[str, Any]:
+        """The member of an object that tells its type, which must be one of `tags`."""
+        key = next(key for key, _ in tags)
+        given = value.get(key)
+        names = [name for _, name in tags]
+        if given not in names:
+            reason = "is not one of the choices" if key in value else "missing"
+            expected = _either(shown(name) for name in names)
+            self.found.append(Violation((*path, key), reason, expected, given))
+        return {key: given}
+
     def _leaf(self, value: Any, annotation: Any, path: Path, strict: bool | None = None) -> Any:
         strict = not self.config if strict is None else strict
         try:
-            msgspec.convert(value, annotation, strict=strict)
+            msgspec.convert(value, annotation, strict=strict, str_keys=True)
         except msgspec.ValidationError as error:
             reason = _reason(str(error), value)
             self.found.append(Violation(path, reason, describe(annotation), value))
@@ -174,6 +211,16 @@ def _item_annotation(origin: Any, arguments: tuple[Any, ...]) -> Any:
     return None
 
 
+def _tag(annotation: Any) -> tuple[str, Any] | None:
+    """The tag's name and value of a tagged Struct."""
+    annotation = get_origin(annotation) or annotation
+    if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
+        config = annotation.__struct_config__
+        if config.tag_field is not None:
+            return config.tag_field, config.tag
+    return None
+
+
 def _same_shape(value: Any, annotation: Any) -> bool:
     origin = get_origin(_unqualified(annotation)) or annotation
     if isinstance(value, dict):
@@ -185,6 +232,7 @@ def _same_shape(value: Any, annotation: Any) -> bool:
 
 _REASONS = (
     ("Expected `str` matching regex", "does not match"),
+    ("Expected `object` of length <=", "has too many members"),
     ("of length <=", "is too long"),
     ("of length >=", "is too short"),
     ("` <", "is too large"),
@@ -222,7 +270,7 @@ def json_kind(value: Any) -> str:
 
 def shown(value: object, limit: int = 60) -> str:
     """A value as it may stand in a message: JSON, cut short."""
-    text = msgspec.json.encode(value).decode()
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 

@@ -9,9 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from shared.configuration.sources import Node, Source
-
-MAX_DEPTH = 64
+from shared.configuration.sources import MAX_DEPTH, Node, Source
 
 _TOKEN = re.compile(
     r"""(?P<space>[ \t\r\n]+|//[^\n]*|/\*.*?\*/)
@@ -55,7 +53,7 @@ def _tokens(text: str) -> Iterator[_Token]:
     while position < len(text):
         match = _TOKEN.match(text, position)
         if match is None:
-            raise SyntaxProblem(line, "JSON")
+            raise SyntaxProblem(line, "a value, a key in double quotes or one of { } [ ] : ,")
         if match.lastgroup != "space":
             yield _Token(str(match.lastgroup), match.group(), line)
         line += match.group().count("\n")
@@ -96,7 +94,10 @@ class _Parser:
 
     def scalar(self, token: _Token) -> Any:
         try:
-            return json.loads(token.text)
+            value = json.loads(token.text)
+            if isinstance(value, str):
+                value.encode()  # Refuses half a surrogate pair, which no output could hold.
+            return value
         except ValueError:
             raise SyntaxProblem(token.line, "a valid string or number") from None
 

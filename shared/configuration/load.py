@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path as FilePath
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
@@ -32,8 +31,11 @@ HOSTED = (
     "KUBERNETES_SERVICE_HOST",
 )
 
+_URL = re.compile(
+    r"(https?)://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?(/[!$&'()*+,;=:@%~\w.-]+)+"
+)
 _PLACEHOLDER = re.compile(r"\{[A-Za-z][\w -]*\}")
-_KEYS_VARIABLE = re.compile(r"^Authentication__(.*__)?Keys(__|$)", re.IGNORECASE)
+_KEYS_VARIABLE = re.compile(r"^Authentication__(.*__)?Keys([^a-z]|$)", re.IGNORECASE)
 _NOT_YET = ("InboundAuthentication", "OutboundAuthentication", "AzureAd")
 
 
@@ -54,6 +56,10 @@ class Configuration(msgspec.Struct, rename="pascal", frozen=True):
     inbound_authentication: Any = None
     outbound_authentication: Any = None
     azure_ad: Any = None
+    schema: Annotated[str | None, Meta(description="The JSON Schema, for editors.")] = (
+        msgspec.field(default=None, name="$schema")
+    )
+    allowed_hosts: Any = None
     mcp_server: Any = None
     mcp_resources: Any = None
     mcp_prompts: Any = None
@@ -152,25 +158,30 @@ def _settings(
     found: list[Violation] = []
     plain = check(report.root.plain(), Configuration, found=found, config=True)
     report.violations(found)
-    for path in _placeholders(report.root, ()):
+    unknown = {violation.path for violation in found if violation.reason == "unknown"}
+    for path in _placeholders(report.root, (), unknown):
         report.error(path, "still holds a {placeholder}; expected it replaced by your own value")
-    if found:
-        return None
-    configuration = msgspec.convert(plain, Configuration, strict=False)
+    # A section with values that cannot be read is checked no further.
+    broken = {str(v.path[0]).lower() for v in found if v.reason not in ("unknown", "repeated")}
+    sound = {name: value for name, value in plain.items() if name.lower() not in broken}
+    configuration = msgspec.convert(sound, Configuration, strict=False)
     for section in _NOT_YET:
         if report.root.member(section) is not None:
             report.error((section,), "this section is not yet available; use Authentication")
     poshmcp.warn_not_applicable(configuration, (), report)
-    if configuration.authentication is None:
+    authentication = None
+    if configuration.authentication is not None:
+        authentication = poshmcp.read_authentication(
+            configuration.authentication, report, development=development
+        )
+    elif "authentication" not in broken:
         report.error(("Authentication",), "missing; expected a section saying who may call")
-        return None
-    authentication = poshmcp.read_authentication(
-        configuration.authentication, report, development=development
-    )
     selection = poshmcp.read_selection(configuration.power_shell_configuration, report)
     overrides = poshmcp.read_overrides(configuration.power_shell_configuration, report)
-    public_url = _public_url(configuration.server, report, environment, development, port)
-    if authentication is None or public_url is None:
+    public_url = None
+    if "server" not in broken:
+        public_url = _public_url(configuration.server, report, environment, development, port)
+    if found or authentication is None or public_url is None:
         return None
     return Settings(
         development,
@@ -183,13 +194,16 @@ def _settings(
     )
 
 
-def _placeholders(node: Node, path: Path) -> Iterator[Path]:
+def _placeholders(node: Node, path: Path, unknown: set[Path]) -> Iterator[Path]:
+    """Where a value still holds a placeholder, except below keys that mean nothing anyway."""
+    if path in unknown:
+        return
     if isinstance(node.value, dict):
         for key, member in node.value.items():
-            yield from _placeholders(member, (*path, key))
+            yield from _placeholders(member, (*path, key), unknown)
     elif isinstance(node.value, list):
         for index, member in enumerate(node.value):
-            yield from _placeholders(member, (*path, index))
+            yield from _placeholders(member, (*path, index), unknown)
     elif (
         isinstance(node.value, str)
         and "authentication" in str(path[0]).lower()
@@ -214,13 +228,13 @@ def _public_url(
             return f"https://{environment['WEBSITE_HOSTNAME']}{MCP_PATH}"
         report.error(at, "missing; expected the full URL clients use: https://…/mcp")
         return None
-    parts = urlsplit(url)
-    if parts.scheme not in (("http", "https") if development else ("https",)) or not parts.hostname:
-        report.error(at, f'"{url}" cannot be used; expected an https URL such as https://…/mcp')
-    elif parts.query or parts.fragment or parts.username or not parts.path.strip("/"):
-        report.error(at, f'"{url}" cannot be used; expected a URL with a path and nothing after it')
-    elif url.endswith("/"):
-        report.error(at, f'"{url}" ends in a slash; expected it without')
+    match = _URL.fullmatch(url.lower())
+    port_part = match[3] if match else None
+    if not match or (port_part is not None and not 0 < int(port_part[1:]) < 65536):
+        text = "cannot be used; expected a URL with a path and nothing after it: https://…/mcp"
+        report.error(at, text)
+    elif match[1] == "http" and not development:
+        report.error(at, "is not https; expected an https URL: https://…/mcp")
     else:
         return url
     return None

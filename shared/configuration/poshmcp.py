@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from shared.command_names import squashed
 from shared.configuration.model import (
     ApiKeyScheme,
     AuthenticationSettings,
@@ -209,7 +210,7 @@ def _schemes(
             continue
         path = (*at, scheme_name)
         header = scheme.header_name.lower()
-        if not _HEADER_NAME.match(scheme.header_name) or header in _TAKEN_HEADERS:
+        if not _HEADER_NAME.fullmatch(scheme.header_name) or header in _TAKEN_HEADERS:
             expected = "expected the name of a header of its own, such as X-API-Key"
             report.error(
                 (*path, "HeaderName"), f'"{scheme.header_name}" cannot be used; {expected}'
@@ -273,12 +274,17 @@ def read_selection(section: PowerShellSection, report: Report) -> ToolSelection:
 def read_overrides(section: PowerShellSection, report: Report) -> tuple[Override, ...]:
     """What `PowerShellConfiguration` asks per command, `CommandOverrides` first."""
     overrides = []
+    seen: set[tuple[str, str]] = set()
     for key, entries in (
         ("CommandOverrides", section.command_overrides),
         ("FunctionOverrides", section.function_overrides),
     ):
         for command, entry in entries.items():
             path = (*_POWERSHELL, key, command)
+            form = (key, squashed(command))
+            if form in seen:
+                report.error(path, "is another spelling of a command that is here already")
+            seen.add(form)
             warn_not_applicable(entry, path, report)
             overrides.append(Override(command, path, _requirement(entry, path, report)))
     return tuple(overrides)

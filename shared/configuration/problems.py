@@ -10,7 +10,7 @@ from shared.validation import Path, Violation, json_kind, shown
 
 # Names under `Keys` are the keys themselves, and these values are credentials.
 _SECRET_NAMES_UNDER = re.compile(r"^keys$", re.IGNORECASE)
-_SECRET_VALUES = re.compile(r"secret|password|connectionstring|(^|[^a-z])key$", re.IGNORECASE)
+_SECRET_VALUES = re.compile(r"secret|password|token|connection[-_]?string|key$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,10 @@ class Report:
         """Report type violations found in the section at `prefix`."""
         for violation in violations:
             path = (*prefix, *violation.path)
-            self.error(path, _told(violation, secret=is_secret(path)))
+            if _may_be_a_key(violation, path):
+                self.error(path[:-1], "holds an unknown key; expected API keys under Keys")
+            else:
+                self.error(path, _told(violation, secret=is_secret(path)))
 
     def _problem(self, path: Path, text: str, level: Literal["error", "warning"]) -> Problem:
         return Problem(path_text(self.root, path), str(self.root.source_of(path)), text, level)
@@ -76,6 +79,9 @@ def path_text(root: Node, path: Path) -> str:
             names = list(node.value) if node is not None and isinstance(node.value, dict) else []
             text += f"[#{names.index(part) + 1 if part in names else '?'}]"
             node = node.member(part) if node is not None else None
+        elif any(_SECRET_NAMES_UNDER.match(str(above)) for above in path[:position]):
+            text += f":{part}" if part.lower() in ("scopes", "roles") else ":…"
+            node = node.member(part) if node is not None else None
         else:
             text += f":{part}" if text else part
             node = node.member(part) if node is not None else None
@@ -85,16 +91,24 @@ def path_text(root: Node, path: Path) -> str:
 def is_secret(path: Path) -> bool:
     if any(isinstance(part, str) and _SECRET_NAMES_UNDER.match(part) for part in path):
         return True
-    return bool(path) and bool(_SECRET_VALUES.search(str(path[-1])))
+    names = [part for part in path if isinstance(part, str)]
+    return bool(names) and bool(_SECRET_VALUES.search(names[-1]))
+
+
+def _may_be_a_key(violation: Violation, path: Path) -> bool:
+    """Whether an unknown name inside a scheme is like none of its keys: an API key, misplaced?"""
+    scheme = len(path) > 2 and str(path[1]).lower() == "schemes"
+    return violation.reason == "unknown" and violation.suggestion is None and scheme
 
 
 def _told(violation: Violation, *, secret: bool) -> str:
     if violation.reason == "unknown":
         hint = f"; did you mean {violation.suggestion}?" if violation.suggestion else ""
         return f"unknown key{hint}"
+    if violation.reason == "repeated":
+        return f"is another spelling of {violation.expected}; expected each key once"
     if violation.reason == "missing":
         return f"missing; expected {violation.expected}"
-    scalar = violation.value is None or isinstance(violation.value, str | int | float)
-    if secret or not scalar:
+    if secret or not isinstance(violation.value, str | int | float):
         return f"is {json_kind(violation.value)}; expected {violation.expected}"
     return f"{shown(violation.value)} {violation.reason}; expected {violation.expected}"

@@ -5,11 +5,12 @@ the file and line (or the variable) to change.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from shared import command_names
 from shared.validation import Path
+
+MAX_DEPTH = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Source:
 class Node:
     """A value and its source. `value` is a scalar, a list of nodes or a dict of nodes."""
 
-    value: Any
+    value: Any = field(repr=False)
     source: Source
 
     def plain(self) -> Any:
@@ -44,8 +45,7 @@ class Node:
             return None
         if key in self.value:
             return self.value[key]  # type: ignore[no-any-return]
-        wanted = command_names.squashed(key)
-        return next((n for k, n in self.value.items() if command_names.squashed(k) == wanted), None)
+        return next((n for k, n in self.value.items() if k.lower() == key.lower()), None)
 
     def source_of(self, path: Path) -> Source:
         """The source of the value at `path`, or of the nearest ancestor that is there."""
@@ -85,15 +85,20 @@ def apply_environment(root: Node, environment: Mapping[str, str], sections: set[
     """
     folded = {section.lower() for section in sections}
     refused = []
-    for name in sorted(environment):
+    for name in sorted(environment, key=_natural):
         parts = name.split("__")
-        if len(parts) < 2 or parts[0].lower() not in folded or not all(parts):
+        if len(parts) < 2 or parts[0].lower() not in folded:
             continue
         shown = _shown(parts)
         leaf = Node(environment[name], Source(f"environment variable {shown}"))
-        if not _set(root, parts, leaf):
+        if len(parts) > MAX_DEPTH or not all(parts) or not _set(root, parts, leaf):
             refused.append(shown)
     return refused
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """List items in order: `__10` after `__2`."""
+    return [(int(part) if part.isdecimal() else -1, part) for part in name.split("__")]
 
 
 def _shown(parts: list[str]) -> str:
@@ -104,6 +109,8 @@ def _shown(parts: list[str]) -> str:
 
 def _set(node: Node, parts: list[str], leaf: Node) -> bool:
     part, rest = parts[0], parts[1:]
+    if node.value is None:
+        node.value = [] if part == "0" else {}
     if isinstance(node.value, list):
         if not part.isdecimal() or int(part) > len(node.value):
             return False
@@ -114,13 +121,18 @@ def _set(node: Node, parts: list[str], leaf: Node) -> bool:
         if not rest:
             node.value[index] = leaf
     elif isinstance(node.value, dict):
-        key = next((k for k in node.value if k.lower() == part.lower()), part)
+        key = next((k for k in node.value if _variable(k) == _variable(part)), part)
         child = node.value.setdefault(key, _branch(rest, leaf))
         if not rest:
             node.value[key] = leaf
     else:
         return False
     return not rest or _set(child, rest, leaf)
+
+
+def _variable(key: str) -> str:
+    """A key as a variable's name can hold it: any case, and no hyphen (`Get_Process`)."""
+    return key.lower().replace("-", "_")
 
 
 def _branch(rest: list[str], leaf: Node) -> Node:

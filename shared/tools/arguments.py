@@ -19,13 +19,13 @@ def convert(signature: Signature, arguments: dict[str, Any]) -> dict[str, Any]:
     try:
         if signature.records:
             _refuse(signature, arguments)
-        return _keywords(msgspec.convert(arguments, signature.arguments))
+        return _keywords(msgspec.convert(arguments, signature.arguments, str_keys=True))
     except msgspec.ValidationError:
         pass
     # JSON Schema counts 5.0 as an integer; msgspec does not.
     arguments = _integers(arguments)
     try:
-        return _keywords(msgspec.convert(arguments, signature.arguments))
+        return _keywords(msgspec.convert(arguments, signature.arguments, str_keys=True))
     except msgspec.ValidationError as error:
         _refuse(signature, arguments)
         raise BadArguments(str(error)) from None
