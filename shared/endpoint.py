@@ -35,7 +35,7 @@ TOOLS_PATH = "/tools"
 METADATA_PATH = "/.well-known/oauth-protected-resource"
 
 _log = logging.getLogger("postern.endpoint")
-_LOOPBACK = re.compile(r"^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?$", re.IGNORECASE)
+_LOOPBACK = re.compile(r"(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?", re.IGNORECASE)
 _CORS_REQUEST_HEADERS = (
     "Accept, Authorization, Content-Type, Last-Event-ID, MCP-Protocol-Version, Mcp-Method, "
     "Mcp-Name, Mcp-Session-Id, X-Correlation-ID"
@@ -50,6 +50,7 @@ class _Answer(Exception):
     status: int
     message: str
     headers: Mapping[str, str]
+    id: str | int | None = None
 
 
 class Endpoint:
@@ -93,7 +94,7 @@ class Endpoint:
         try:
             response = await self._route(request, correlation_id)
         except _Answer as answer:
-            body = error_body(answer.status, answer.message)
+            body = error_body(answer.status, answer.message, answer.id)
             response = json_response(answer.status, body, answer.headers)
         except Exception:
             _log.exception("a request failed (correlation id %s)", correlation_id)
@@ -135,6 +136,9 @@ class Endpoint:
             record.reason = record.reason or answer.message
             record.status = answer.status
             raise
+        except Exception:
+            record.status = 500
+            raise
         finally:
             audit.write(record)
 
@@ -166,18 +170,18 @@ class Endpoint:
     async def _item(
         self, call: Call | ProtocolError, caller: Caller, batch: Record
     ) -> dict[str, Any]:
-        if isinstance(call, ProtocolError):
-            return call.body()
         record = Record(batch.correlation_id, status=200)
         record.called_by(caller)
         try:
+            if isinstance(call, ProtocolError):
+                raise call
             return _success(call, await self._call(call, caller, record))
         except ProtocolError as error:
             record.reason = record.reason or error.message
             return error.body()
         except _Answer as answer:
             record.reason = record.reason or answer.message
-            return error_body(answer.status, answer.message, call.id)
+            return error_body(answer.status, answer.message, answer.id)
         finally:
             audit.write(record)
 
@@ -236,7 +240,7 @@ class Endpoint:
             record.reason = f"{decision.outcome}: {', '.join(wanted)}".removesuffix(": ")
         if caller.kind == "anonymous" and self._settings.authentication.enabled:
             record.decision = "denied"
-            return _answer(self._authenticator.refusal())
+            return _answer(self._authenticator.refusal(), call.id)
         if decision is None or not decision.visible:
             modern = FEATURES[call.version].modern
             text = f"Unknown tool: {name[:80]}"
@@ -246,7 +250,7 @@ class Endpoint:
         challenge = self._authenticator.challenge(
             "insufficient_scope", text, decision.missing_scopes
         )
-        return _Answer(403, text, {"WWW-Authenticate": str(challenge)})
+        return _Answer(403, text, {"WWW-Authenticate": str(challenge)}, call.id)
 
     def _list_tools(self, request: Request, correlation_id: str) -> Response:
         """`GET /tools`: the tools this caller may call, for people with curl."""
@@ -264,6 +268,9 @@ class Endpoint:
             return json_response(200, {"tools": [self._definitions[name] for name in names]})
         except _Answer as answer:
             record.reason, record.status = answer.message, answer.status
+            raise
+        except Exception:
+            record.status = 500
             raise
         finally:
             audit.write(record)
@@ -284,7 +291,7 @@ class Endpoint:
         """Refuse browsers' requests from elsewhere and, on loopback, other hosts' names."""
         if "origin" in request.headers and not self._allows(request.headers["origin"]):
             raise _Answer(403, "This Origin may not call the endpoint.", {})
-        if self._check_host and not _LOOPBACK.match(request.headers.get("host", "")):
+        if self._check_host and not _LOOPBACK.fullmatch(request.headers.get("host", "")):
             raise _Answer(403, "The Host header must name this machine: localhost.", {})
 
     def _check_size(self, request: Request) -> None:
@@ -297,7 +304,7 @@ class Endpoint:
         if origin in self._settings.authentication.cors.allowed_origins:
             return True
         scheme, _, host = origin.partition("://")
-        local = scheme in ("http", "https") and _LOOPBACK.match(host) is not None
+        local = scheme in ("http", "https") and _LOOPBACK.fullmatch(host) is not None
         return local and self._settings.development
 
     def _options(self, request: Request, allow: str) -> Response:
@@ -326,10 +333,10 @@ def _success(call: Call, result: Any) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "id": call.id, "result": result}
 
 
-def _answer(refused: Refused) -> _Answer:
+def _answer(refused: Refused, id: str | int | None = None) -> _Answer:
     challenge = refused.challenge
     headers = {} if challenge is None else {"WWW-Authenticate": str(challenge)}
-    return _Answer(refused.status, refused.message, headers)
+    return _Answer(refused.status, refused.message, headers, id)
 
 
 def _definition(tool: Tool) -> ToolDefinition:
@@ -355,5 +362,7 @@ def _check_media_types(headers: Mapping[str, str]) -> None:
 
 
 def _origin_of(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
+    """The origin a browser sends for pages of `url` (RFC 6454 section 6.2)."""
+    parts = urlsplit(url.lower())
+    default = {"http": ":80", "https": ":443"}[parts.scheme]
+    return f"{parts.scheme}://{parts.netloc.removesuffix(default)}"

@@ -112,21 +112,25 @@ def _tools(settings: Settings, report: Report, package: str) -> Mapping[str, Too
             report.error(("Toolsets", name), f"there is no such toolset{hint}")
     tools: list[Tool] = []
     absent: list[str] = []
+    complete = True
     for file in files:
         section = next((s for n, s in settings.toolsets.items() if _same(n, file.name)), None)
         if section is False or (section is None and file.has_settings):
             absent += file.tool_names
             continue
         try:
-            tools += _toolset(file, section, report)
+            loaded = _toolset(file, section, report)
         except ToolDefinitionError as error:
             report.problems.append(Problem(f"toolset {file.name}", "source", str(error)))
+            loaded = None
+        complete = complete and loaded is not None
+        tools += loaded or []
     try:
         known = catalogue.by_name(tools, command_names.squashed)
     except ToolDefinitionError as error:
         report.problems.append(Problem("toolsets", "source", str(error)))
         return {}
-    if not report.failed:
+    if complete:
         _check_names(settings, known, absent, report)
     return {name: tool for name, tool in known.items() if _selected(name, settings)}
 
@@ -135,7 +139,8 @@ def _same(one: str, other: str) -> bool:
     return command_names.squashed(one) == command_names.squashed(other)
 
 
-def _toolset(file: ToolsetFile, section: Any, report: Report) -> list[Tool]:
+def _toolset(file: ToolsetFile, section: Any, report: Report) -> list[Tool] | None:
+    """The tools of one toolset, or None when `report` says why there are none."""
     toolset = catalogue.load(file)
     settings = None
     if toolset.settings_type is not None:
@@ -144,10 +149,11 @@ def _toolset(file: ToolsetFile, section: Any, report: Report) -> list[Tool]:
         plain = check(given, toolset.settings_type, found=found, config=True)
         report.violations(found, ("Toolsets", file.name))
         if found:
-            return []
+            return None
         settings = msgspec.convert(plain, toolset.settings_type, strict=False)
     elif isinstance(section, dict) and section:
         report.error(("Toolsets", file.name), "takes no settings; expected true or false")
+        return None
     return catalogue.tools_of(toolset, settings)
 
 

@@ -1,5 +1,6 @@
 """The audit record of one MCP request."""
 
+import json
 import logging
 from datetime import UTC, datetime
 from time import perf_counter
@@ -16,8 +17,9 @@ class Record(msgspec.Struct, rename="camel", omit_defaults=True):
     """Who asked for what, what was decided and what came of it.
 
     Holds no arguments, results, tokens or keys. `method` and `tool` are the caller's own words,
-    cut to a length. `decision` is `allowed`, `denied` (401 or 403, or hidden from the caller) or
-    `invalid` (not a request that could be decided on); `outcome` says how an allowed one ended.
+    cut to a length. `decision` is `allowed`, `denied` (no usable credential, not permitted, or
+    hidden from the caller) or `invalid` (not a request that could be decided on, the default);
+    `outcome` says how an allowed one ended.
     """
 
     correlation_id: str
@@ -26,7 +28,7 @@ class Record(msgspec.Struct, rename="camel", omit_defaults=True):
     method: str = ""
     tool: str = ""
     version: str = ""
-    decision: str = "invalid"
+    decision: str = ""
     rule: str = ""
     reason: str = ""
     outcome: str = ""
@@ -45,14 +47,18 @@ class Record(msgspec.Struct, rename="camel", omit_defaults=True):
 
 
 def write(record: Record) -> None:
-    """Write a record as one line of JSON to the logger `postern.audit`."""
+    """Write a record as one line of JSON to the logger `postern.audit`.
+
+    The line is pure ASCII: whatever a caller put into a name cannot break it or steer a terminal.
+    """
     elapsed = perf_counter() - record.started
     line = msgspec.structs.replace(
         record,
         time=datetime.now(UTC).isoformat(timespec="milliseconds"),
         duration_ms=round(elapsed * 1000, 3),
+        decision=record.decision or "invalid",
         method=record.method[:_SHOWN],
         tool=record.tool[:_SHOWN],
     )
     line.started = 0.0
-    _log.info("%s", msgspec.json.encode(line).decode())
+    _log.info("%s", json.dumps(msgspec.to_builtins(line), separators=(",", ":")))

@@ -30,7 +30,7 @@ class KeyRing:
 
         Checks nothing but that the key is one of the ring: not what it may do, nor how often.
         """
-        digest = hashlib.sha256(presented.encode()).digest()
+        digest = hashlib.sha256(presented.encode(errors="surrogatepass")).digest()
         found = None
         for stored, caller in self._callers:
             if hmac.compare_digest(stored, digest):

@@ -58,7 +58,7 @@ class Authenticator:
         if not presented:
             return ANONYMOUS
         ring = presented[0]
-        caller = ring.caller(request.headers[ring.header.lower()].strip())
+        caller = ring.caller(request.headers[ring.header.lower()].strip(" \t"))
         if caller is None:
             raise self.refusal(f"The key in {ring.header} is not valid.")
         return caller

@@ -44,6 +44,11 @@ class Decision:
         return self.outcome == "allowed"
 
 
+def _restricts_or_opens(requirement: Requirement) -> bool:
+    asks = [listed for listed in (requirement.scopes, requirement.roles) if listed and listed.names]
+    return requirement.allow_anonymous is not None or bool(asks)
+
+
 class Policy:
     """The rules of all offered tools.
 
@@ -81,18 +86,19 @@ class Policy:
         default = settings.default_policy
         if not settings.enabled:
             return Rule(frozenset(), frozenset(), True, "Authentication:Enabled is false")
-        anonymous = next((o for o in overrides if o.allow_anonymous is not None), default)
-        if anonymous.allow_anonymous and anonymous is not default:
-            return Rule(frozenset(), frozenset(), True, f"AllowAnonymous in {anonymous.written}")
+        first = next((override for override in overrides if _restricts_or_opens(override)), default)
+        if first.allow_anonymous and first is not default:
+            return Rule(frozenset(), frozenset(), True, f"AllowAnonymous in {first.written}")
         chain = [*overrides, own, default]
         scopes = next((r.scopes for r in chain if r.scopes is not None), _EMPTY)
         roles = next((r.roles for r in chain if r.roles is not None), _EMPTY)
-        written = [listed.written for listed in (scopes, roles) if listed.names]
+        asking = [listed.written for listed in (scopes, roles) if listed.names]
+        silent = [listed.written for listed in (scopes, roles) if listed is not _EMPTY]
         return Rule(
             frozenset(self._short(scope) for scope in scopes.names),
             roles.names,
-            bool(anonymous.allow_anonymous) and not written,
-            " and ".join(written) or default.written,
+            bool(first.allow_anonymous) and not asking,
+            " and ".join(asking or silent) or default.written,
         )
 
     def decide(self, caller: Caller, tool: str) -> Decision:

@@ -132,4 +132,4 @@ class Settings:
     authentication: AuthenticationSettings
     selection: ToolSelection
     overrides: tuple[Override, ...]
-    toolsets: Mapping[str, bool | dict[str, Any]]
+    toolsets: Mapping[str, bool | dict[str, Any]] = field(repr=False)

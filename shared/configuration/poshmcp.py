@@ -30,7 +30,21 @@ from shared.validation import Path
 MIN_KEY_LENGTH = 32
 _GUIDE_EXAMPLES = {"key-reader", "key-ops"}
 _HEADER_NAME = re.compile(r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
-_TAKEN_HEADERS = {"authorization", "cookie", "host", "origin", "accept", "content-type"}
+_ORIGIN = re.compile(r"https?://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
+_TAKEN_HEADERS = {
+    "accept",
+    "authorization",
+    "content-length",
+    "content-type",
+    "cookie",
+    "host",
+    "mcp-method",
+    "mcp-name",
+    "mcp-protocol-version",
+    "mcp-session-id",
+    "origin",
+    "x-correlation-id",
+}
 
 _POWERSHELL: Path = ("PowerShellConfiguration",)
 
@@ -169,6 +183,10 @@ def read_authentication(
         )
     if section.o_auth_proxy.enabled:
         report.error((*at, "OAuthProxy", "Enabled"), "is not available; remove the section")
+    for index, origin in enumerate(section.cors.allowed_origins):
+        if not _ORIGIN.fullmatch(origin):
+            text = f'"{origin}" is no origin; expected lower case as in https://app.example.com'
+            report.error((*at, "Cors", "AllowedOrigins", index), text)
     schemes = _schemes(section, report, development=development) if section.enabled else ()
     if section.protected_resource is not None:
         report.warn((*at, "ProtectedResource"), "not used: no scheme takes bearer tokens")
@@ -274,17 +292,16 @@ def read_selection(section: PowerShellSection, report: Report) -> ToolSelection:
 def read_overrides(section: PowerShellSection, report: Report) -> tuple[Override, ...]:
     """What `PowerShellConfiguration` asks per command, `CommandOverrides` first."""
     overrides = []
-    seen: set[tuple[str, str]] = set()
+    seen: dict[tuple[str, str], str] = {}
     for key, entries in (
         ("CommandOverrides", section.command_overrides),
         ("FunctionOverrides", section.function_overrides),
     ):
         for command, entry in entries.items():
             path = (*_POWERSHELL, key, command)
-            form = (key, squashed(command))
-            if form in seen:
-                report.error(path, "is another spelling of a command that is here already")
-            seen.add(form)
+            other = seen.setdefault((key, squashed(command)), command)
+            if other != command:
+                report.error(path, f"is another spelling of {other}; expected each command once")
             warn_not_applicable(entry, path, report)
             overrides.append(Override(command, path, _requirement(entry, path, report)))
     return tuple(overrides)

@@ -109,7 +109,7 @@ def load(file: ToolsetFile) -> Toolset:
     """Import a toolset. Raises ToolDefinitionError when that fails."""
     try:
         module = importlib.import_module(file.module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         text = f"cannot be imported: {type(error).__name__}: {error}"
         raise ToolDefinitionError(file.path.name, text) from error
     settings = getattr(module, "Settings", None) if file.has_settings else None

@@ -21,7 +21,7 @@ class ToolContext(Generic[S]):
     """
 
     caller: Caller
-    settings: S
+    settings: S = field(repr=False)
     correlation_id: str
     deadline: float
     _cancelled: Event = field(default_factory=Event, repr=False)
