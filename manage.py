@@ -38,6 +38,9 @@ def main(arguments: list[str]) -> int:
         status: int = parsed.main(parsed)
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except ModuleNotFoundError as error:
         return _without(error.name)
     return status

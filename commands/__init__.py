@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from argparse import ArgumentParser
+from argparse import SUPPRESS, ArgumentParser
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,21 @@ def add_source_options(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--development", action="store_true", help="read it as `run` does, for development"
+    )
+
+
+def port(text: str) -> int:
+    """A port number, for argparse."""
+    number = int(text)
+    if not 0 <= number <= 65535:
+        raise ValueError(text)
+    return number
+
+
+def add_json_option(parser: ArgumentParser) -> None:
+    """`--json` on an action below a verb, where it may stand as well as before it."""
+    parser.add_argument(
+        "--json", action="store_true", default=SUPPRESS, help="print the result as JSON"
     )
 
 

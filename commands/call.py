@@ -7,6 +7,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 import mcp
@@ -14,8 +15,13 @@ from mcp.client.streamable_http import streamable_http_client
 
 from commands import print_json, tell
 from commands.run import development_key
+from shared.hosting.uvicorn_server import is_loopback
 
 KEY_VARIABLE = "POSTERN_API_KEY"
+
+
+class Refusal(Exception):
+    """The endpoint answered with a status that the client library does not explain."""
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -33,7 +39,7 @@ def configure(parser: ArgumentParser) -> None:
         "--key-file",
         metavar="FILE",
         help=f"where the API key is, - for standard input; else ${KEY_VARIABLE}, "
-        "else the development key",
+        "else (on this machine) the development key",
     )
     parser.set_defaults(main=main)
 
@@ -47,17 +53,32 @@ def main(arguments: Namespace) -> int:
             return 2
         given[name] = _value(value)
     try:
-        key = _key(arguments.key_file)
+        here = is_loopback(urlsplit(arguments.url).hostname or "")
+    except ValueError as error:
+        tell(f"The endpoint at {arguments.url} could not be called: {error}")
+        return 1
+    try:
+        key = _key(arguments.key_file, here=here)
     except OSError as error:
         tell(f"The key file cannot be read: {error.strerror}")
         return 2
+    except UnicodeDecodeError:
+        key = "\0"
+    if not (key.isascii() and key.isprintable()):
+        tell("The key is not one line of printable ASCII.")
+        return 2
+    headers = {arguments.header: key} if key else {}
     try:
-        result = asyncio.run(_call(arguments.url, {arguments.header: key}, arguments.tool, given))
-    except mcp.MCPError as error:
-        tell(f"The endpoint refused: {error}")
-        return 1
-    except (OSError, httpx2.HTTPError, ExceptionGroup) as error:
-        tell(f"The endpoint at {arguments.url} could not be called: {_reason(error)}")
+        result = asyncio.run(_call(arguments.url, headers, arguments.tool, given))
+    except Exception as error:
+        cause = _cause(error)
+        if isinstance(cause, Refusal | mcp.MCPError):
+            tell(f"The endpoint refused: {cause}")
+        elif isinstance(cause, OSError | httpx2.HTTPError | httpx2.InvalidURL):
+            reason = str(cause) or type(cause).__name__
+            tell(f"The endpoint at {arguments.url} could not be called: {reason}")
+        else:
+            raise
         return 1
     if arguments.json:
         print_json(result.model_dump(mode="json", by_alias=True, exclude_none=True))
@@ -74,25 +95,42 @@ def _value(text: str) -> Any:
         return text
 
 
-def _key(file: str | None) -> str:
+def _key(file: str | None, *, here: bool) -> str:
     if file == "-":
         return sys.stdin.readline().strip()
     if file is not None:
         return Path(file).read_text(encoding="utf-8").strip()
-    return os.environ.get(KEY_VARIABLE) or development_key() or ""
+    return os.environ.get(KEY_VARIABLE) or (development_key() if here else None) or ""
 
 
-def _reason(error: BaseException) -> str:
+def _cause(error: BaseException) -> BaseException:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    return str(error) or type(error).__name__
+    return error
+
+
+async def _explain(response: httpx2.Response) -> None:
+    """Turn the statuses of the endpoint itself into what it says about them."""
+    if response.status_code in (400, 401, 403, 429, 503):
+        body = await response.aread()
+        try:
+            error = json.loads(body)["error"]
+            code, text = error["code"], str(error["message"])
+        except (ValueError, KeyError, TypeError):
+            return
+        if code == response.status_code:
+            raise Refusal(text)
 
 
 async def _call(
     url: str, headers: dict[str, str], tool: str, given: dict[str, Any]
 ) -> mcp.types.CallToolResult:
+    hooks = {"response": [_explain]}
     async with (
-        httpx2.AsyncClient(headers=headers, timeout=240) as http,
+        # Without the environment's proxies: the key goes where the URL says and nowhere else.
+        httpx2.AsyncClient(
+            headers=headers, timeout=240, event_hooks=hooks, trust_env=False
+        ) as http,
         mcp.Client(streamable_http_client(url, http_client=http)) as client,
     ):
         return await client.call_tool(tool, given)

@@ -9,6 +9,7 @@ import msgspec
 
 from commands import (
     FOLDER,
+    add_json_option,
     add_source_options,
     environment,
     print_json,
@@ -35,7 +36,7 @@ def configure(parser: ArgumentParser) -> None:
     init = actions.add_parser("init", help=f"write {load.DEVELOPMENT_FILE} with a random key")
     init.set_defaults(main=init_main)
     for action in (check, show, schema, init):
-        action.add_argument("--json", action="store_true", help="print the result as JSON")
+        add_json_option(action)
 
 
 def check_main(arguments: Namespace) -> int:
@@ -56,14 +57,16 @@ def check_main(arguments: Namespace) -> int:
 
 def show_main(arguments: Namespace) -> int:
     """Print the merged configuration, each value with its source."""
-    root = load.tree(FOLDER, environment(development=arguments.development), arguments.config)
+    variables = environment(development=arguments.development)
+    root, problems = load.tree(FOLDER, variables, arguments.config)
+    tell_problems(problems)
     rows = list(_rows(root, root, ()))
     if arguments.json:
         print_json([{"path": p, "value": v, "source": s} for p, v, s in rows])
     else:
         for path, value, source in rows:
             print(f"{path} = {value}    ({source})")
-    return 0
+    return int(bool(problems))
 
 
 def _rows(root: Node, node: Node, path: Path) -> list[tuple[str, str, str]]:
@@ -75,15 +78,16 @@ def _rows(root: Node, node: Node, path: Path) -> list[tuple[str, str, str]]:
         for index, item in enumerate(node.value):
             rows += _rows(root, item, (*path, index))
     elif path:
-        hidden = is_secret(path) and isinstance(node.value, str) and not _under_keys(path)
+        hidden = is_secret(path) and not isinstance(node.value, dict | list) and not _grant(path)
         value = "***" if hidden else json.dumps(node.plain(), ensure_ascii=False)
         rows.append((path_text(root, path), value, str(node.source)))
     return rows
 
 
-def _under_keys(path: Path) -> bool:
-    """Below a key's name only scopes and roles are left, which are no secrets."""
-    return any(str(part).lower() == "keys" for part in path[:-1])
+def _grant(path: Path) -> bool:
+    """Whether this is one of a key's scopes or roles, which are no secrets."""
+    names = [str(part).lower() for part in path]
+    return "keys" in names and names[names.index("keys") + 2 :][:1] in (["scopes"], ["roles"])
 
 
 def schema_main(arguments: Namespace) -> int:

@@ -5,7 +5,7 @@ import logging
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from commands import FOLDER, environment, print_json, tell, tell_problems
+from commands import FOLDER, environment, port, print_json, tell, tell_problems
 from commands.config import write_development_profile
 from shared import startup
 from shared.configuration import load
@@ -19,7 +19,7 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--config", type=Path, metavar="FILE", help="read this file instead of the appsettings"
     )
-    parser.add_argument("--port", type=int, default=7071, help="0 takes a free one (default 7071)")
+    parser.add_argument("--port", type=port, default=7071, help="0 takes a free one (default 7071)")
     parser.set_defaults(main=main)
 
 
@@ -29,20 +29,20 @@ def main(arguments: Namespace) -> int:
         write_development_profile()
     try:
         listener = uvicorn_server.listen(HOST, arguments.port)
-    except (uvicorn_server.PortTaken, OSError, OverflowError) as error:
+    except (uvicorn_server.PortTaken, OSError) as error:
         tell(f"{error} Choose another with --port (make run PORT=…); 0 takes a free one.")
         return 1
-    port = listener.getsockname()[1]
+    number = listener.getsockname()[1]
     variables = environment(development=True)
     try:
         endpoint = startup.build(
-            FOLDER, variables, config_file=arguments.config, loopback=True, port=port
+            FOLDER, variables, config_file=arguments.config, loopback=True, port=number
         )
     except ConfigurationError as error:
         listener.close()
         tell_problems(error.problems)
         return 1
-    url = f"http://{HOST}:{port}{load.MCP_PATH}"
+    url = f"http://{HOST}:{number}{load.MCP_PATH}"
     key = None if arguments.config else development_key()
 
     def announce() -> None:
@@ -61,7 +61,7 @@ def main(arguments: Namespace) -> int:
 def development_key() -> str | None:
     """The first key of the development profile."""
     path = FOLDER / load.DEVELOPMENT_FILE
-    node = load.tree(FOLDER, environment(development=True), path)
+    node, _ = load.tree(FOLDER, environment(development=True), path)
     for name in ("Authentication", "Schemes", "ApiKey", "Keys"):
         child = node.member(name)
         if child is None:

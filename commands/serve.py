@@ -5,14 +5,14 @@ import os
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from commands import DEVELOPMENT, FOLDER, print_json, tell
+from commands import DEVELOPMENT, FOLDER, port, print_json, tell
 from shared import startup
 from shared.hosting import uvicorn_server
 
 
 def configure(parser: ArgumentParser) -> None:
     parser.add_argument("--host", default="0.0.0.0", help="address to bind (default 0.0.0.0)")  # noqa: S104
-    parser.add_argument("--port", type=int, default=8080, help="0 takes a free one (default 8080)")
+    parser.add_argument("--port", type=port, default=8080, help="0 takes a free one (default 8080)")
     parser.add_argument(
         "--config", type=Path, metavar="FILE", help="read this file instead of appsettings.json"
     )
@@ -24,23 +24,23 @@ def main(arguments: Namespace) -> int:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
     try:
         listener = uvicorn_server.listen(arguments.host, arguments.port)
-    except (uvicorn_server.PortTaken, OSError, OverflowError) as error:
+    except (uvicorn_server.PortTaken, OSError) as error:
         tell(f"{error} Choose another with --host or --port.")
         return 1
-    host, port = listener.getsockname()[:2]
+    host, number = listener.getsockname()[:2]
     variables = {name: value for name, value in os.environ.items() if name not in DEVELOPMENT}
     handler = startup.build_or_refuse(
         FOLDER,
         variables,
         config_file=arguments.config,
         loopback=uvicorn_server.is_loopback(arguments.host),
-        port=port,
+        port=number,
     )
 
     def announce() -> None:
         if arguments.json:
-            print_json({"host": host, "port": port})
-        tell(f"Postern listens on {host}:{port}")
+            print_json({"host": host, "port": number})
+        tell(f"Postern listens on {host}:{number}")
 
     try:
         uvicorn_server.serve(handler, listener, announce)

@@ -3,7 +3,15 @@
 from argparse import ArgumentParser, Namespace
 from typing import Any
 
-from commands import FOLDER, add_source_options, environment, print_json, tell, tell_problems
+from commands import (
+    FOLDER,
+    add_json_option,
+    add_source_options,
+    environment,
+    print_json,
+    tell,
+    tell_problems,
+)
 from shared import command_names, startup
 from shared.authorization.policy import Rule
 from shared.configuration.problems import ConfigurationError
@@ -19,7 +27,7 @@ def configure(parser: ArgumentParser) -> None:
     schema.set_defaults(main=main)
     for action in (listing, schema):
         add_source_options(action)
-        action.add_argument("--json", action="store_true", help="print the result as JSON")
+        add_json_option(action)
 
 
 def main(arguments: Namespace) -> int:

@@ -84,7 +84,7 @@ def load(
     reach the listening socket (None: unknown, as under `func start`), `port` where it listens; both
     matter only in development. Raises ConfigurationError with every problem found.
     """
-    development = environment.get("AZURE_FUNCTIONS_ENVIRONMENT", "").lower() == "development"
+    development = _is_development(environment)
     root, problems = _sources(folder, environment, config_file, development=development)
     report = Report(root)
     report.problems += problems
@@ -96,11 +96,15 @@ def load(
     return settings, report
 
 
-def tree(folder: FilePath, environment: Mapping[str, str], config_file: FilePath | None) -> Node:
-    """The merged sources, unchecked, each value with its origin (for showing)."""
-    development = environment.get("AZURE_FUNCTIONS_ENVIRONMENT", "").lower() == "development"
-    root, _ = _sources(folder, environment, config_file, development=development)
-    return root
+def tree(
+    folder: FilePath, environment: Mapping[str, str], config_file: FilePath | None
+) -> tuple[Node, list[Problem]]:
+    """The merged sources, unchecked, each value with its origin; and what could not be read."""
+    return _sources(folder, environment, config_file, development=_is_development(environment))
+
+
+def _is_development(environment: Mapping[str, str]) -> bool:
+    return environment.get("AZURE_FUNCTIONS_ENVIRONMENT", "").lower() == "development"
 
 
 def _sources(
