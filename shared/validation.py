@@ -44,30 +44,57 @@ class Field:
     name: str
     annotation: Any
     required: bool
+    default: Any = None
 
 
 def fields_of(annotation: Any) -> list[Field] | None:
-    """The members of a record type, or None when `annotation` is not one."""
+    """The members of a record type, or None when `annotation` is not one.
+
+    Raises whatever reading its annotations raises (NameError for a name that is not there).
+    """
     origin = get_origin(annotation) or annotation
     if not isinstance(origin, type):
         return None
     if issubclass(origin, msgspec.Struct):
-        hints = typing.get_type_hints(origin, include_extras=True)
+        hints = _hints(annotation, origin)
         return [
-            Field(f.encode_name, hints[f.name], f.required) for f in msgspec.structs.fields(origin)
+            Field(f.encode_name, hints[f.name], f.required, f.default)
+            for f in msgspec.structs.fields(origin)
         ]
     if dataclasses.is_dataclass(origin):
-        hints = typing.get_type_hints(origin, include_extras=True)
+        hints = _hints(annotation, origin)
         missing = dataclasses.MISSING
         return [
-            Field(f.name, hints[f.name], f.default is missing and f.default_factory is missing)
+            Field(
+                f.name,
+                hints[f.name],
+                f.default is missing and f.default_factory is missing,
+                f.default,
+            )
             for f in dataclasses.fields(origin)
         ]
     if typing.is_typeddict(origin):
-        hints = typing.get_type_hints(origin, include_extras=True)
         required: frozenset[str] = getattr(origin, "__required_keys__", frozenset())
-        return [Field(name, _unqualified(hint), name in required) for name, hint in hints.items()]
+        return [
+            Field(name, unqualified(hint), name in required)
+            for name, hint in _hints(annotation, origin).items()
+        ]
     return None
+
+
+def _hints(annotation: Any, origin: type) -> dict[str, Any]:
+    """The annotations of a record's members, with a generic record's parameters filled in."""
+    hints = typing.get_type_hints(origin, include_extras=True)
+    parameters = getattr(origin, "__parameters__", ())
+    given = dict(zip(parameters, get_args(annotation), strict=False))
+    return {name: _filled(hint, given) for name, hint in hints.items()} if given else hints
+
+
+def _filled(hint: Any, given: dict[Any, Any]) -> Any:
+    if isinstance(hint, typing.TypeVar):
+        return given.get(hint, Any)
+    parameters = getattr(hint, "__parameters__", ())
+    return hint[tuple(given.get(p, Any) for p in parameters)] if parameters else hint
 
 
 def check(
@@ -89,9 +116,9 @@ class _Walk:
         self.config = config
 
     def visit(self, value: Any, annotation: Any, path: Path) -> Any:
-        bare = _unqualified(annotation)
+        bare = unqualified(annotation)
         if get_origin(bare) is typing.Annotated:
-            bare = _unqualified(get_args(bare)[0])
+            bare = unqualified(get_args(bare)[0])
         origin, arguments = get_origin(bare), get_args(bare)
         if bare is Any:
             return value
@@ -190,7 +217,7 @@ class _Walk:
         return value
 
 
-def _unqualified(annotation: Any) -> Any:
+def unqualified(annotation: Any) -> Any:
     """Without `Required[...]`, `NotRequired[...]` and the name of a `type` statement."""
     while True:
         if get_origin(annotation) in (typing.Required, typing.NotRequired):
@@ -222,7 +249,7 @@ def _tag(annotation: Any) -> tuple[str, Any] | None:
 
 
 def _same_shape(value: Any, annotation: Any) -> bool:
-    origin = get_origin(_unqualified(annotation)) or annotation
+    origin = get_origin(unqualified(annotation)) or annotation
     if isinstance(value, dict):
         return origin is dict or fields_of(annotation) is not None
     if isinstance(value, list):

@@ -48,13 +48,15 @@ def get_process(
         ["name", "status", "cpu_times", "memory_info", "create_time"]
     ):
         info = process.info
-        if not fnmatch((info["name"] or "").lower(), name.lower()):
+        # A name may hold bytes that are not text; they must not hide the other processes.
+        shown = (info["name"] or "").encode(errors="replace").decode()
+        if not fnmatch(shown.lower(), name.lower()):
             continue
         times, memory, created = info["cpu_times"], info["memory_info"], info["create_time"]
         processes.append(
             Process(
                 id=process.pid,
-                name=info["name"] or "",
+                name=shown,
                 status=info["status"] or "unknown",
                 cpu_seconds=round(times.user + times.system, 2) if times else 0.0,
                 memory_bytes=memory.rss if memory else 0,

@@ -8,6 +8,7 @@ from shared.tools.signature import Signature
 from shared.validation import Violation, check, shown
 
 _EXACT_FLOAT = 2.0**53
+_TOLD = 20
 
 
 class BadArguments(Exception):
@@ -17,22 +18,30 @@ class BadArguments(Exception):
 def convert(signature: Signature, arguments: dict[str, Any]) -> dict[str, Any]:
     """Keyword arguments for the tool. Raises BadArguments."""
     try:
-        if signature.records:
-            _refuse(signature, arguments)
-        return _keywords(msgspec.convert(arguments, signature.arguments, str_keys=True))
+        return _keywords(signature, arguments)
     except msgspec.ValidationError:
         pass
     # JSON Schema counts 5.0 as an integer; msgspec does not.
     arguments = _integers(arguments)
     try:
-        return _keywords(msgspec.convert(arguments, signature.arguments, str_keys=True))
+        return _keywords(signature, arguments)
     except msgspec.ValidationError as error:
-        _refuse(signature, arguments)
-        raise BadArguments(str(error)) from None
+        found: list[Violation] = []
+        check(arguments, signature.arguments, found=found)
+        problems = [_told(violation) for violation in found] or [str(error)]
+        more = len(problems) - _TOLD
+        rest = [f"and {more} more problems"] if more > 0 else []
+        raise BadArguments("\n".join([*problems[:_TOLD], *rest])) from None
 
 
-def _keywords(arguments: msgspec.Struct) -> dict[str, Any]:
-    return {name: getattr(arguments, name) for name in arguments.__struct_fields__}
+def _keywords(signature: Signature, arguments: dict[str, Any]) -> dict[str, Any]:
+    if signature.records:
+        found: list[Violation] = []
+        check(arguments, signature.arguments, found=found)
+        if found:
+            raise msgspec.ValidationError("the arguments do not fit")
+    converted = msgspec.convert(arguments, signature.arguments, str_keys=True)
+    return {name: getattr(converted, name) for name in converted.__struct_fields__}
 
 
 def _integers(value: Any) -> Any:
@@ -43,13 +52,6 @@ def _integers(value: Any) -> Any:
     if isinstance(value, list):
         return [_integers(item) for item in value]
     return value
-
-
-def _refuse(signature: Signature, arguments: dict[str, Any]) -> None:
-    found: list[Violation] = []
-    check(arguments, signature.arguments, found=found)
-    if found:
-        raise BadArguments("\n".join(_told(violation) for violation in found))
 
 
 def _told(violation: Violation) -> str:

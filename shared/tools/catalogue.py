@@ -5,7 +5,7 @@ import importlib
 import importlib.util
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,7 +17,7 @@ from shared.tools.decorator import ToolOptions, options_of
 from shared.tools.errors import ToolDefinitionError
 from shared.tools.signature import Signature
 
-_NAME = re.compile(r"^[A-Za-z0-9_-]{1,64}$")
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Tool:
     options: ToolOptions
     signature: Signature
     where: str
-    settings: Any = None
+    settings: Any = field(default=None, repr=False)
 
     @property
     def annotations(self) -> dict[str, bool]:
@@ -78,13 +78,13 @@ def discover(package: str) -> list[ToolsetFile]:
     return [
         _glance(package, path)
         for path in sorted(files, key=lambda path: path.stem)
-        if not path.stem.startswith("_")
+        if path.stem.isidentifier() and not path.stem.startswith("_")
     ]
 
 
 def _glance(package: str, path: Path) -> ToolsetFile:
     try:
-        module = ast.parse(path.read_text(encoding="utf-8"), str(path))
+        module = ast.parse(path.read_bytes(), str(path))
     except (SyntaxError, ValueError) as error:
         line = getattr(error, "lineno", None) or 1
         raise ToolDefinitionError(f"{path.name}:{line}", f"is not Python: {error}") from None
@@ -124,7 +124,7 @@ def _functions(
     module: ModuleType, file: ToolsetFile
 ) -> list[tuple[Callable[..., Any], ToolOptions, str]]:
     found = []
-    for value in vars(module).values():
+    for value in dict.fromkeys(filter(callable, vars(module).values())):
         options = options_of(value)
         if options is not None and value.__module__ == module.__name__:
             line = value.__code__.co_firstlineno
@@ -136,8 +136,8 @@ def tools_of(toolset: Toolset, settings: Any) -> list[Tool]:
     """The tools of a toolset, in the order of its file, sharing its checked settings."""
     tools = []
     for function, options, where in toolset.functions:
-        name = options.name or function.__name__
-        if not _NAME.match(name):
+        name = function.__name__ if options.name is None else options.name
+        if not _NAME.fullmatch(name):
             raise ToolDefinitionError(where, f"{name} must be 1 to 64 of A-Z a-z 0-9 _ -")
         read = signature.read(function, toolset.settings_type, f"{where} {name}")
         tools.append(Tool(name, toolset.file.name, function, options, read, where, settings))

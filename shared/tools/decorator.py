@@ -1,6 +1,7 @@
 """`@tool`: marks a function as a tool and leaves it as it is."""
 
 from collections.abc import Callable, Sequence
+from types import FunctionType
 from typing import Any, NamedTuple, TypeVar, overload
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -69,6 +70,8 @@ def tool(
     )
 
     def mark(marked: F) -> F:
+        if not isinstance(marked, FunctionType):
+            raise TypeError(f"@tool marks a function; write @tool(name=…) or mend {marked!r:.60}")
         setattr(marked, _MARK, options)
         return marked
 

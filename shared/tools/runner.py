@@ -68,7 +68,7 @@ class Runner:
         except _DeadlinePassed:
             return self._timed_out(tool, context)
         except ToolError as error:
-            return Outcome("tool_error", (_cut(str(error), self._limit),))
+            return Outcome("tool_error", (_cut(_clean(str(error)), self._limit),))
         except Exception:
             return self._failed(tool, correlation_id, "raised an exception")
         return self._content(tool, result, correlation_id)
@@ -77,11 +77,15 @@ class Runner:
         try:
             if inspect.iscoroutinefunction(tool.function):
                 return await tool.function(**keywords)
+            call = functools.partial(tool.function, **keywords)
             run = contextvars.copy_context().run
-            call = functools.partial(run, functools.partial(tool.function, **keywords))
-            return await asyncio.get_running_loop().run_in_executor(self._pool, call)
-        except SystemExit as error:
-            raise RuntimeError("the tool tried to end the process") from error
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._pool, run, _call_in_thread, call)
+        except (Exception, asyncio.CancelledError, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            # SystemExit and its like would end the process, not the call.
+            raise RuntimeError(f"the tool raised {type(error).__name__}") from error
 
     async def _within_deadline(
         self, work: Coroutine[Any, Any, Any], context: ToolContext[Any]
@@ -108,14 +112,13 @@ class Runner:
             _log.warning("an abandoned tool call ended with %s", type(task.exception()).__name__)
 
     def _content(self, tool: Tool, result: Any, correlation_id: str) -> Outcome:
-        returns = tool.signature.returns
+        decoder = tool.signature.result
         try:
-            if returns is None:
-                if result is None:
-                    return Outcome("ok", ())
-                text = result if isinstance(result, str) else msgspec.json.encode(result).decode()
-                return self._limited_text(text)
-            value = msgspec.convert(msgspec.to_builtins(result), returns)
+            if decoder is None:
+                return self._text(tool, result)
+            # Decoding holds the result to its annotation: what is not declared is not sent, and
+            # what JSON cannot say (NaN) does not become something else.
+            value = decoder.decode(msgspec.json.encode(result, enc_hook=_plain_text))
             encoded = msgspec.json.encode(value)
         except (TypeError, ValueError, RecursionError):
             return self._failed(tool, correlation_id, "returned what its annotation does not allow")
@@ -123,9 +126,19 @@ class Runner:
             return Outcome("ok", (encoded.decode(),), encoded)
         return self._limited_list(value) if isinstance(value, list) else _too_large(self._limit)
 
+    def _text(self, tool: Tool, result: Any) -> Outcome:
+        if tool.signature.returns in (str, type(None)):
+            msgspec.convert(result, tool.signature.returns)
+        if result is None:
+            return Outcome("ok", ())
+        if isinstance(result, str):
+            return self._limited_text(str(result))
+        return self._limited_text(msgspec.json.encode(result, enc_hook=_plain_text).decode())
+
     def _limited_text(self, text: str) -> Outcome:
+        text = _clean(text)
         cut = _cut(text, self._limit)
-        if cut is text:
+        if cut == text:
             return Outcome("ok", (text,))
         notice = f"Truncated: the first {len(cut):,} of {len(text):,} characters. {_NARROW}"
         return Outcome("ok", (cut, notice))
@@ -162,6 +175,13 @@ class Runner:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
+def _call_in_thread(call: "functools.partial[Any]") -> Any:
+    try:
+        return call()
+    except StopIteration as error:
+        raise RuntimeError("the tool raised StopIteration") from error  # No future can carry it.
+
+
 class _DeadlinePassed(TimeoutError):
     pass
 
@@ -174,8 +194,20 @@ def _too_large(limit: int) -> Outcome:
 
 
 def _cut(text: str, limit: int) -> str:
-    data = text.encode(errors="replace")
-    return text if len(data) <= limit else data[:limit].decode(errors="ignore")
+    """Text of at most `limit` bytes, whole characters only."""
+    return text.encode()[:limit].decode(errors="ignore")
+
+
+def _clean(text: str) -> str:
+    """Text that UTF-8 can hold: what stands for undecodable bytes becomes a question mark."""
+    return text.encode(errors="replace").decode()
+
+
+def _plain_text(value: object) -> str:
+    """msgspec takes `str` but none of its subclasses."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
 def _task(work: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":

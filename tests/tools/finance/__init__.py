@@ -1,0 +1,1 @@
+"""A package of toolsets with the example of the documentation in it."""
