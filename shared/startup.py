@@ -100,28 +100,26 @@ def build_or_refuse(
 
 
 def _tools(settings: Settings, report: Report, package: str) -> Mapping[str, Tool]:
-    try:
-        files = catalogue.discover(package)
-    except ToolDefinitionError as error:
-        report.problems.append(Problem("toolsets", "source", str(error)))
-        return {}
+    paths = catalogue.discover(package)
     for name in settings.toolsets:
-        if not any(_same(name, file.name) for file in files):
-            near = command_names.closest(name, [file.name for file in files])
-            hint = f"; did you mean {near}?" if near else ""
+        if not any(_same(name, path.stem) for path in paths):
+            hint = _hint(name, [path.stem for path in paths])
             report.error(("Toolsets", name), f"there is no such toolset{hint}")
     tools: list[Tool] = []
     absent: list[str] = []
     complete = True
-    for file in files:
-        section = next((s for n, s in settings.toolsets.items() if _same(n, file.name)), None)
-        if section is False or (section is None and file.has_settings):
-            absent += file.tool_names
-            continue
+    for path in paths:
+        section = next((s for n, s in settings.toolsets.items() if _same(n, path.stem)), None)
         try:
+            file = catalogue.glance(package, path)
+            if section is False or (section is None and file.has_settings):
+                absent += file.tool_names
+                continue
             loaded = _toolset(file, section, report)
         except ToolDefinitionError as error:
-            report.problems.append(Problem(f"toolset {file.name}", "source", str(error)))
+            if section is False:
+                continue
+            report.problems.append(Problem(f"toolset {path.stem}", "source", str(error)))
             loaded = None
         complete = complete and loaded is not None
         tools += loaded or []

@@ -20,6 +20,9 @@ from shared import command_names
 
 Path = tuple[str | int, ...]
 
+# Looking for a likely spelling is dear; a flood of unknown names gets this many.
+_SUGGESTIONS = 20
+
 
 @dataclass(frozen=True, slots=True)
 class Violation:
@@ -158,7 +161,9 @@ class _Walk:
         for key, member in value.items():
             field = known.get(key.lower() if self.config else key)
             if field is None:
-                near = command_names.closest(key, [f.name for f in fields])
+                near = None
+                if len(self.found) < _SUGGESTIONS:
+                    near = command_names.closest(key, [f.name for f in fields])
                 self.found.append(Violation((*path, key), "unknown", suggestion=near))
             elif field.name in result:
                 self.found.append(Violation((*path, key), "repeated", field.name))

@@ -271,3 +271,20 @@ def test_a_header_that_is_echoed_or_means_something_else_cannot_carry_keys(
 ) -> None:
     scheme = {"HeaderName": header}
     assert "HeaderName" in errors(tmp_path, {"Authentication": {"Schemes": {"ApiKey": scheme}}})
+
+
+def test_a_broken_toolset_hides_no_other_problem_and_does_not_matter_when_it_is_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "partly_broken_toolsets"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "broken.py").write_text("def f(:\n")
+    (package / "other.py").write_text("import a_package_that_is_not_installed\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(ConfigurationError) as caught:
+        endpoint_for(tmp_path, package=package.name)
+    assert "broken.py:1" in str(caught.value)
+    assert "a_package_that_is_not_installed" in str(caught.value)
+    off = {"Toolsets": {"broken": False, "other": False}}
+    endpoint_for(tmp_path, off, package=package.name)

@@ -65,24 +65,22 @@ class Toolset:
     functions: tuple[tuple[Callable[..., Any], ToolOptions, str], ...]
 
 
-def discover(package: str) -> list[ToolsetFile]:
-    """The toolsets of a package, by name, without importing them.
-
-    Raises ToolDefinitionError for a file that is not Python.
-    """
+def discover(package: str) -> list[Path]:
+    """The files of a package that are toolsets, by name. Hidden ones and `_name.py` are none."""
     spec = importlib.util.find_spec(package)
     folders = spec.submodule_search_locations if spec is not None else None
-    if not folders:
-        return []
-    files = (path for folder in folders for path in Path(folder).glob("*.py"))
-    return [
-        _glance(package, path)
-        for path in sorted(files, key=lambda path: path.stem)
-        if path.stem.isidentifier() and not path.stem.startswith("_")
-    ]
+    files = (path for folder in folders or () for path in Path(folder).glob("*.py"))
+    return sorted((path for path in files if path.stem[0] not in "._"), key=lambda path: path.stem)
 
 
-def _glance(package: str, path: Path) -> ToolsetFile:
+def glance(package: str, path: Path) -> ToolsetFile:
+    """What the source of a toolset tells, without importing it.
+
+    Raises ToolDefinitionError for what is not Python or cannot be imported under its name.
+    """
+    if not path.stem.isidentifier():
+        better = re.sub(r"\W", "_", path.stem)
+        raise ToolDefinitionError(path.name, f"is no module name; rename it {better}.py")
     try:
         module = ast.parse(path.read_bytes(), str(path))
     except (SyntaxError, ValueError) as error:
@@ -90,8 +88,21 @@ def _glance(package: str, path: Path) -> ToolsetFile:
         raise ToolDefinitionError(f"{path.name}:{line}", f"is not Python: {error}") from None
     functions = [n for n in module.body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
     names = tuple(name for function in functions for name in _tool_name(function))
-    classes = {node.name for node in module.body if isinstance(node, ast.ClassDef)}
-    return ToolsetFile(path.stem, f"{package}.{path.stem}", path, "Settings" in classes, names)
+    has_settings = any("Settings" in _bound(node) for node in module.body)
+    return ToolsetFile(path.stem, f"{package}.{path.stem}", path, has_settings, names)
+
+
+def _bound(node: ast.stmt) -> set[str]:
+    """The names that a class, an assignment or an import gives to a module."""
+    match node:
+        case ast.ClassDef(name=name):
+            return {name}
+        case ast.Assign(targets=targets):
+            return {target.id for target in targets if isinstance(target, ast.Name)}
+        case ast.ImportFrom(names=names):
+            return {alias.asname or alias.name for alias in names}
+        case _:
+            return set()
 
 
 def _tool_name(function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:

@@ -54,13 +54,17 @@ def where(context: ToolContext[Settings]) -> str:
 
 def tools(package: str) -> list[Tool]:
     found = []
-    for file in catalogue.discover(package):
+    for file in files_of(package):
         found += catalogue.tools_of(catalogue.load(file), None)
     return found
 
 
+def files_of(package: str) -> list[ToolsetFile]:
+    return [catalogue.glance(package, path) for path in catalogue.discover(package)]
+
+
 def toolset(make_package: MakePackage, source: str | bytes) -> ToolsetFile:
-    (file,) = catalogue.discover(make_package({"example.py": source}))
+    (file,) = files_of(make_package({"example.py": source}))
     return file
 
 
@@ -105,7 +109,7 @@ def test_toolsets_come_in_the_order_of_their_names_and_tools_in_that_of_the_file
 
 def test_only_decorated_functions_of_the_file_itself_are_tools(make_package: MakePackage) -> None:
     package = make_package({"a.py": GREETING, "_common.py": GREETING})
-    (folder,) = {file.path.parent for file in catalogue.discover(package)}
+    (folder,) = {path.parent for path in catalogue.discover(package)}
     (folder / "b.py").write_text(
         f"from {package}.a import greet\nfrom {package}._common import greet as other\n"
         "def helper() -> None: ...\n"
@@ -147,7 +151,7 @@ def test_files_that_are_no_toolsets_are_passed_over(
     make_package: MakePackage, files: dict[str, str]
 ) -> None:
     package = make_package({"greeting.py": GREETING, **files})
-    assert [file.name for file in catalogue.discover(package)] == ["greeting"]
+    assert [file.name for file in files_of(package)] == ["greeting"]
 
 
 def test_a_package_that_is_not_there_has_no_toolsets() -> None:
@@ -157,7 +161,27 @@ def test_a_package_that_is_not_there_has_no_toolsets() -> None:
 def test_a_file_that_is_not_python_is_refused_with_its_line(make_package: MakePackage) -> None:
     package = make_package({"broken.py": "x = 1\ndef f(:\n"})
     with pytest.raises(ToolDefinitionError, match=r"^broken\.py:2: is not Python"):
-        catalogue.discover(package)
+        files_of(package)
+
+
+def test_a_file_that_python_cannot_import_by_name_is_told_its_new_name(
+    make_package: MakePackage,
+) -> None:
+    with pytest.raises(ToolDefinitionError, match=r"my-tools\.py: .* rename it my_tools\.py"):
+        files_of(make_package({"my-tools.py": GREETING}))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "class Settings: ...",
+        "Settings = object",
+        "from elsewhere import Settings",
+        "from elsewhere import X as Settings",
+    ],
+)
+def test_settings_are_seen_however_they_are_named(make_package: MakePackage, line: str) -> None:
+    assert toolset(make_package, line).has_settings
 
 
 @pytest.mark.parametrize(
