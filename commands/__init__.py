@@ -1,12 +1,13 @@
 """The verbs of manage.py, a module each: `configure` adds options, `main` does the work."""
 
 import json
+import logging
 import os
 import sys
 from argparse import SUPPRESS, ArgumentParser
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from shared.configuration.problems import Problem
 
@@ -43,6 +44,14 @@ def add_json_option(parser: ArgumentParser) -> None:
 def environment(*, development: bool) -> Mapping[str, str]:
     """The environment variables, with development mode as asked for."""
     return {**os.environ, **DEVELOPMENT} if development else os.environ
+
+
+def leave(status: int) -> NoReturn:
+    """End the process now: a tool's thread that is still at work must not keep it."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 def tell(text: str) -> None:

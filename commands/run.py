@@ -5,7 +5,7 @@ import logging
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from commands import FOLDER, environment, port, print_json, tell, tell_problems
+from commands import FOLDER, environment, leave, port, print_json, tell, tell_problems
 from commands.config import write_development_profile
 from shared import startup
 from shared.configuration import load
@@ -55,7 +55,7 @@ def main(arguments: Namespace) -> int:
         uvicorn_server.serve(endpoint, listener, announce)
     except KeyboardInterrupt:
         tell("Stopped.")
-    return 0
+    return leave(0)
 
 
 def development_key() -> str | None:

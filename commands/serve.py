@@ -5,7 +5,7 @@ import os
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from commands import DEVELOPMENT, FOLDER, port, print_json, tell
+from commands import DEVELOPMENT, FOLDER, leave, port, print_json, tell
 from shared import startup
 from shared.hosting import uvicorn_server
 
@@ -46,4 +46,4 @@ def main(arguments: Namespace) -> int:
         uvicorn_server.serve(handler, listener, announce)
     except KeyboardInterrupt:
         tell("Stopped.")
-    return 0
+    return leave(0)

@@ -9,7 +9,8 @@ Which room answers what: `authentication` who, `authorization` whether, `protoco
 import asyncio
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -124,23 +125,14 @@ class Endpoint:
             raise _Answer(405, "MCP messages are sent with POST.", {"Allow": "POST, OPTIONS"})
         self._check_size(request)
         record = Record(correlation_id)
-        try:
-            response = await self._message(request, record)
+        with _recorded(record):
+            try:
+                response = await self._message(request, record)
+            except ProtocolError as error:
+                record.reason = record.reason or error.message
+                response = error.response()
             record.status = response.status
             return response
-        except ProtocolError as error:
-            record.reason = record.reason or error.message
-            record.status = error.status
-            return error.response()
-        except _Answer as answer:
-            record.reason = record.reason or answer.message
-            record.status = answer.status
-            raise
-        except Exception:
-            record.status = 500
-            raise
-        finally:
-            audit.write(record)
 
     async def _message(self, request: Request, record: Record) -> Response:
         caller = self._authenticate(request, record)
@@ -261,19 +253,11 @@ class Endpoint:
             raise _Answer(405, "Tools are listed with GET.", {"Allow": "GET, HEAD, OPTIONS"})
         self._check_size(request)
         record = Record(correlation_id, method="GET /tools")
-        try:
+        with _recorded(record):
             caller = self._authenticate(request, record)
             names = self._policy.callable(caller)
             record.decision, record.outcome, record.status = "allowed", "ok", 200
             return json_response(200, {"tools": [self._definitions[name] for name in names]})
-        except _Answer as answer:
-            record.reason, record.status = answer.message, answer.status
-            raise
-        except Exception:
-            record.status = 500
-            raise
-        finally:
-            audit.write(record)
 
     def _authenticate(self, request: Request, record: Record) -> Caller:
         try:
@@ -327,6 +311,25 @@ class Endpoint:
         if self._settings.authentication.cors.allow_credentials:
             headers["Access-Control-Allow-Credentials"] = "true"
         return headers
+
+
+@contextmanager
+def _recorded(record: Record) -> Iterator[None]:
+    """Write the record of what happens inside, however it ends."""
+    try:
+        yield
+    except _Answer as answer:
+        record.reason = record.reason or answer.message
+        record.status = answer.status
+        raise
+    except asyncio.CancelledError:
+        record.outcome, record.status = "cancelled", 503
+        raise
+    except Exception:
+        record.status = 500
+        raise
+    finally:
+        audit.write(record)
 
 
 def _success(call: Call, result: Any) -> dict[str, Any]:

@@ -3,13 +3,13 @@
 import logging
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Unpack
 
 import msgspec
 
 from shared import command_names
 from shared.authorization.policy import Policy
-from shared.configuration import load
+from shared.configuration.load import Where, load
 from shared.configuration.model import Listed, Requirement, Settings
 from shared.configuration.problems import ConfigurationError, Problem, Report
 from shared.endpoint import Endpoint
@@ -35,18 +35,14 @@ def offer(
     folder: Path,
     environment: Mapping[str, str],
     *,
-    config_file: Path | None = None,
-    loopback: bool | None = None,
-    port: int | None = None,
     package: str = "toolsets",
+    **where: Unpack[Where],
 ) -> Offer:
-    """Read the files in `folder`. Raises ConfigurationError with all that is wrong.
+    """Read the files in `folder` and the toolsets in `package`.
 
-    `package` is where the toolsets are; the other parameters are those of `load`.
+    Raises ConfigurationError with all that is wrong.
     """
-    settings, report = load.load(
-        folder, environment, config_file=config_file, loopback=loopback, port=port
-    )
+    settings, report = load(folder, environment, **where)
     tools = _tools(settings, report, package)
     if report.failed:
         raise ConfigurationError(report.problems)
@@ -59,36 +55,23 @@ def build(
     folder: Path,
     environment: Mapping[str, str],
     *,
-    config_file: Path | None = None,
-    loopback: bool | None = None,
-    port: int | None = None,
     package: str = "toolsets",
+    **where: Unpack[Where],
 ) -> Endpoint:
-    """The endpoint for the files in `folder`, its warnings logged. Parameters as for `offer`."""
-    offered = offer(
-        folder,
-        environment,
-        config_file=config_file,
-        loopback=loopback,
-        port=port,
-        package=package,
-    )
+    """The endpoint for what `offer` reads, its warnings logged."""
+    offered = offer(folder, environment, package=package, **where)
     for warning in offered.warnings:
         _log.warning("%s", warning)
-    return Endpoint(offered.settings, offered.tools, offered.policy, loopback=bool(loopback))
+    loopback = bool(where.get("loopback"))
+    return Endpoint(offered.settings, offered.tools, offered.policy, loopback=loopback)
 
 
 def build_or_refuse(
-    folder: Path,
-    environment: Mapping[str, str],
-    *,
-    config_file: Path | None = None,
-    loopback: bool | None = None,
-    port: int | None = None,
+    folder: Path, environment: Mapping[str, str], **where: Unpack[Where]
 ) -> Endpoint | UnreadyEndpoint:
     """Like `build`, for hosts that must stay up: an unusable configuration serves refusals."""
     try:
-        return build(folder, environment, config_file=config_file, loopback=loopback, port=port)
+        return build(folder, environment, **where)
     except ConfigurationError as error:
         for problem in error.problems:
             level = logging.ERROR if problem.level == "error" else logging.WARNING

@@ -6,7 +6,7 @@ Fails closed: whatever cannot be understood is an error, and an error means no s
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path as FilePath
-from typing import Annotated, Any
+from typing import Annotated, Any, TypedDict, Unpack
 
 import msgspec
 from msgspec import Meta
@@ -70,27 +70,35 @@ class Configuration(msgspec.Struct, rename="pascal", frozen=True):
 SECTIONS = {field.encode_name for field in msgspec.structs.fields(Configuration)}
 
 
-def load(
-    folder: FilePath,
-    environment: Mapping[str, str],
-    *,
-    config_file: FilePath | None = None,
-    loopback: bool | None = None,
-    port: int | None = None,
-) -> tuple[Settings, Report]:
-    """The settings for an endpoint whose files lie in `folder`, and what there is to say of them.
+class Where(TypedDict, total=False):
+    """Where an endpoint runs, as far as its host knows.
 
     `config_file` replaces both appsettings files. `loopback` tells whether only this machine can
     reach the listening socket (None: unknown, as under `func start`), `port` where it listens; both
-    matter only in development. Raises ConfigurationError with every problem found.
+    matter only in development.
+    """
+
+    config_file: FilePath | None
+    loopback: bool | None
+    port: int | None
+
+
+def load(
+    folder: FilePath, environment: Mapping[str, str], **where: Unpack[Where]
+) -> tuple[Settings, Report]:
+    """The settings for an endpoint whose files lie in `folder`, and what there is to say of them.
+
+    Raises ConfigurationError with every problem found.
     """
     development = _is_development(environment)
-    root, problems = _sources(folder, environment, config_file, development=development)
+    root, problems = _sources(
+        folder, environment, where.get("config_file"), development=development
+    )
     report = Report(root)
     report.problems += problems
     if development:
-        report.problems += _refuse_development(environment, loopback=loopback)
-    settings = _settings(report, environment, development=development, port=port)
+        report.problems += _refuse_development(environment, loopback=where.get("loopback"))
+    settings = _settings(report, environment, development=development, port=where.get("port"))
     if settings is None or report.failed:
         raise ConfigurationError(report.problems)
     return settings, report

@@ -1,10 +1,11 @@
 """ASGI (https://asgi.readthedocs.io, HTTP and lifespan): for uvicorn, and so for containers."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from shared.hosting import Handler
-from shared.http import Request
+from shared.http import Request, json_response
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -34,7 +35,11 @@ class AsgiApplication:
             query=scope["query_string"].decode("latin-1"),
             body=body,
         )
-        response = await self._handler.handle(request)
+        try:
+            response = await self._handler.handle(request)
+        except asyncio.CancelledError:
+            # The server is stopping and waits no longer.
+            response = json_response(503, {"error": "The server is stopping; try again."})
         headers = [(k.lower().encode(), v.encode("latin-1")) for k, v in response.headers.items()]
         if response.status != 204:
             headers.append((b"content-length", str(len(response.body)).encode()))

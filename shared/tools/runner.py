@@ -170,10 +170,6 @@ class Runner:
         text = f"{tool.name} failed. The operator finds the reason under correlation id "
         return Outcome("failed", (f"{text}{correlation_id}.",))
 
-    def close(self) -> None:
-        """Take no more calls. Threads still at work are not waited for."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
-
 
 def _call_in_thread(call: "functools.partial[Any]") -> Any:
     try:

@@ -1,5 +1,6 @@
 """The ASGI host, driven as a server would drive it."""
 
+import asyncio
 from collections.abc import MutableMapping
 from typing import Any
 
@@ -106,3 +107,13 @@ async def test_lifespan_is_answered_so_that_servers_start() -> None:
         "lifespan.startup.complete",
         "lifespan.shutdown.complete",
     ]
+
+
+class Cancelled(Recorder):
+    async def handle(self, request: Request) -> Response:
+        raise asyncio.CancelledError
+
+
+async def test_a_call_cut_short_by_the_end_of_the_server_is_answered_503() -> None:
+    sent, _ = await run(Cancelled(), [body(b"")])
+    assert sent[0]["status"] == 503

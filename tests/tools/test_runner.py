@@ -40,7 +40,7 @@ def make_runner() -> Iterator[MakeRunner]:
 
     yield make
     for runner in runners:
-        runner.close()
+        runner._pool.shutdown(wait=False)
 
 
 @pytest.fixture
@@ -644,9 +644,11 @@ async def test_what_cannot_be_cut_is_an_error_that_asks_for_less(
     assert "narrow" in outcome.texts[0]
 
 
-async def test_a_closed_runner_answers_that_it_failed(make_runner: MakeRunner) -> None:
+async def test_without_threads_to_run_in_the_answer_is_that_it_failed(
+    make_runner: MakeRunner,
+) -> None:
     runner = make_runner()
-    runner.close()
+    runner._pool.shutdown(wait=False)
     assert_failed_safely(await result_of(runner, str, "text"))
 
 

@@ -46,7 +46,7 @@ bad line
 def runner() -> Iterator[Runner]:
     runner = Runner(timeout=30, threads=1, max_result_bytes=256 * 1024)
     yield runner
-    runner.close()
+    runner._pool.shutdown(wait=False)
 
 
 async def call(runner: Runner, function: Callable[..., Any], **arguments: Any) -> Outcome:
