@@ -4,12 +4,15 @@ import json
 import shlex
 import signal
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.commands.support import (
+    ROOT,
     Running,
     copy_of_the_project,
     exchange,
@@ -147,3 +150,16 @@ def test_where_azure_or_kubernetes_runs_it_there_is_no_development(
     ended = manage(project, "run", *arguments, environment={variable: "x"})
     assert (ended.returncode, ended.stdout) == (1, "")
     assert variable in ended.stderr
+
+
+def test_a_thread_still_at_work_does_not_keep_the_process() -> None:
+    program = (
+        "import threading, commands\n"
+        "threading.Thread(target=threading.Event().wait).start()\n"
+        "print('told')\n"
+        "commands.leave(3)"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=30
+    )
+    assert (run.returncode, run.stdout) == (3, "told\n")
