@@ -7,9 +7,10 @@ Which room answers what: `authentication` who, `authorization` whether, `protoco
 """
 
 import asyncio
+import functools
 import logging
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -22,13 +23,15 @@ from shared.authentication.authenticate import Authenticator, Refused
 from shared.authorization.policy import Decision, Policy
 from shared.caller import Caller
 from shared.configuration.model import Settings
-from shared.http import Request, Response, json_response
-from shared.protocol import envelope, faults
+from shared.http import EventStream, Request, Response, json_response
+from shared.protocol import envelope, faults, stream
 from shared.protocol.envelope import Call, Message, Notice
 from shared.protocol.faults import ProtocolError, error_body
 from shared.protocol.results import Content, Results, ServerInfo, ToolDefinition
+from shared.protocol.stream import Notifications
 from shared.protocol.versions import FEATURES
 from shared.tools.catalogue import Tool
+from shared.tools.context import Report
 from shared.tools.runner import Runner
 
 MCP_PATH = "/mcp"
@@ -85,13 +88,15 @@ class Endpoint:
             threads=server.tool_threads,
             max_result_bytes=server.max_result_bytes,
         )
+        self._open: set[asyncio.Future[Any]] = set()
         self._own_origin = _origin_of(settings.public_url)
         key_headers = [scheme.header for scheme in settings.authentication.schemes]
         self._cors_headers = ", ".join([_CORS_REQUEST_HEADERS, *key_headers])
 
-    async def handle(self, request: Request) -> Response:
+    async def handle(self, request: Request) -> Response | EventStream:
         """Answer a request. Never raises; every response carries `X-Correlation-ID`."""
         correlation_id = request.correlation_id()
+        response: Response | EventStream
         try:
             response = await self._route(request, correlation_id)
         except _Answer as answer:
@@ -103,7 +108,7 @@ class Endpoint:
             response = json_response(500, body)
         return response.finished(correlation_id, self._cors(request))
 
-    async def _route(self, request: Request, correlation_id: str) -> Response:
+    async def _route(self, request: Request, correlation_id: str) -> Response | EventStream:
         # The Functions host matches routes in any case and forgives one trailing slash.
         path = request.path.lower()
         path = path[:-1] if path.endswith("/") else path
@@ -117,7 +122,7 @@ class Endpoint:
             raise _Answer(404, "No protected resource metadata: this endpoint takes API keys.", {})
         raise _Answer(404, f"Nothing is here. MCP is at {MCP_PATH}.", {})
 
-    async def _mcp(self, request: Request, correlation_id: str) -> Response:
+    async def _mcp(self, request: Request, correlation_id: str) -> Response | EventStream:
         self._check_place(request)
         if request.method == "OPTIONS":
             return self._options(request, "POST, OPTIONS")
@@ -126,15 +131,17 @@ class Endpoint:
         self._check_size(request)
         record = Record(correlation_id)
         with _recorded(record):
+            record.status = 200
             try:
                 response = await self._message(request, record)
             except ProtocolError as error:
                 record.reason = record.reason or error.message
                 response = error.response()
-            record.status = response.status
+            if isinstance(response, Response):
+                record.status = response.status
             return response
 
-    async def _message(self, request: Request, record: Record) -> Response:
+    async def _message(self, request: Request, record: Record) -> Response | EventStream:
         caller = self._authenticate(request, record)
         _check_media_types(request.headers)
         message = envelope.read(envelope.decode(request.body), request.headers)
@@ -144,8 +151,41 @@ class Endpoint:
             record.method, record.version = message.method, message.version
             record.decision, record.outcome = "allowed", "accepted"
             return Response(202, {})
+        token = message.progress_token
+        if token is not None and request.streams and "text/event-stream" in _accept(request):
+            return await self._streamed(message, caller, record, Notifications(token))
         result = await self._call(message, caller, record)
         return json_response(200, _success(message, result))
+
+    async def _streamed(
+        self, call: Call, caller: Caller, record: Record, notifications: Notifications
+    ) -> Response | EventStream:
+        """Answer with events as soon as there is progress to tell, else as without a stream.
+
+        Until then errors keep their HTTP status.
+        """
+        work = asyncio.ensure_future(self._call(call, caller, record, notifications))
+        work.add_done_callback(lambda _: notifications.close())
+        try:
+            await notifications.first()
+        except asyncio.CancelledError:
+            work.cancel()
+            raise
+        if not notifications.pending:
+            return json_response(200, _success(call, await work))
+        record.open = True
+        self._open.add(work)
+        work.add_done_callback(functools.partial(self._ended, record))
+        return EventStream(stream.HEADERS, _events(call, work, notifications))
+
+    def _ended(self, record: Record, work: "asyncio.Future[Any]") -> None:
+        """Write the record of a call whose response began before it ended."""
+        self._open.discard(work)
+        if work.cancelled():
+            record.outcome = "cancelled"
+        elif work.exception() is not None:
+            record.outcome = "failed"
+        audit.write(record)
 
     async def _batch(
         self, messages: list[Message | ProtocolError], caller: Caller, record: Record
@@ -177,11 +217,18 @@ class Endpoint:
         finally:
             audit.write(record)
 
-    async def _call(self, call: Call, caller: Caller, record: Record) -> Any:
+    async def _call(
+        self,
+        call: Call,
+        caller: Caller,
+        record: Record,
+        notifications: Notifications | None = None,
+    ) -> Any:
         """The result of one request. Raises ProtocolError or _Answer."""
         record.method, record.version = call.method, call.version
         if call.method == "tools/call":
-            return await self._call_tool(call, caller, record)
+            report = None if notifications is None else notifications.progress
+            return await self._call_tool(call, caller, record, report)
         record.decision, record.outcome = "allowed", "ok"
         match call.method:
             case "initialize":
@@ -195,7 +242,9 @@ class Endpoint:
             case _:
                 return self._results.empty(call.version)
 
-    async def _call_tool(self, call: Call, caller: Caller, record: Record) -> Any:
+    async def _call_tool(
+        self, call: Call, caller: Caller, record: Record, report: Report | None
+    ) -> Any:
         name: str = call.params["name"]
         record.tool = name
         tool = self._tools.get(name)
@@ -206,7 +255,7 @@ class Endpoint:
             raise self._refusal(call, caller, decision, record)
         record.decision = "allowed"
         outcome = await self._runner.run(
-            tool, call.params.get("arguments") or {}, caller, record.correlation_id
+            tool, call.params.get("arguments") or {}, caller, record.correlation_id, report
         )
         record.outcome = outcome.kind
         content = Content(
@@ -329,7 +378,45 @@ def _recorded(record: Record) -> Iterator[None]:
         record.status = 500
         raise
     finally:
-        audit.write(record)
+        if not record.open:
+            audit.write(record)
+
+
+async def _events(
+    call: Call, work: "asyncio.Future[Any]", notifications: Notifications
+) -> AsyncGenerator[bytes, None]:
+    """The events of a call, its response last, with a sign of life when there is nothing to tell.
+
+    A client that closes the stream ends the call in the modern era (patterns/cancellation); in the
+    legacy one that is no cancellation, and the call goes on unheard.
+    """
+    try:
+        while True:
+            frames = await notifications.wait(stream.KEEP_ALIVE_SECONDS)
+            for frame in frames:
+                yield frame
+            if work.done():
+                yield stream.frame(await _last(call, work))
+                return
+            if not frames:
+                yield stream.KEEP_ALIVE
+    finally:
+        if FEATURES[call.version].modern:
+            work.cancel()
+
+
+async def _last(call: Call, work: "asyncio.Future[Any]") -> dict[str, Any]:
+    try:
+        return _success(call, await work)
+    except ProtocolError as error:
+        return error.body()
+    except Exception:
+        _log.exception("a streamed call failed")
+        return error_body(faults.INTERNAL_ERROR.code, "Internal error.", call.id)
+
+
+def _accept(request: Request) -> str:
+    return request.headers.get("accept", "").lower()
 
 
 def _success(call: Call, result: Any) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 
 import msgspec
 
@@ -23,6 +23,8 @@ class Request(msgspec.Struct, frozen=True):
     headers: Mapping[str, str]
     query: str = ""
     body: bytes = b""
+    streams: bool = False
+    """Whether the host can send an EventStream."""
 
     def correlation_id(self) -> str:
         """The caller's `X-Correlation-ID` when it is fit to be logged, else a new one."""
@@ -42,14 +44,34 @@ class Response(msgspec.Struct, frozen=True):
 
     def finished(self, correlation_id: str, more: Mapping[str, str] | None = None) -> "Response":
         """The same response with the headers every response carries, and `more`."""
-        headers = {
-            "Cache-Control": "no-store",
-            "X-Content-Type-Options": "nosniff",
-            "X-Correlation-ID": correlation_id,
-            **(more or {}),
-            **self.headers,
-        }
-        return Response(self.status, headers, self.body)
+        return Response(self.status, _finished(self.headers, correlation_id, more), self.body)
+
+
+class EventStream(msgspec.Struct, frozen=True):
+    """A response of status 200 that is sent while it comes into being.
+
+    `events` are whole server-sent events. Closing the generator early tells the sender that the
+    client is gone.
+    """
+
+    headers: dict[str, str]
+    events: AsyncGenerator[bytes, None]
+
+    def finished(self, correlation_id: str, more: Mapping[str, str] | None = None) -> "EventStream":
+        """The same stream with the headers every response carries, and `more`."""
+        return EventStream(_finished(self.headers, correlation_id, more), self.events)
+
+
+def _finished(
+    own: Mapping[str, str], correlation_id: str, more: Mapping[str, str] | None
+) -> dict[str, str]:
+    return {
+        "Cache-Control": "no-store",
+        "X-Content-Type-Options": "nosniff",
+        "X-Correlation-ID": correlation_id,
+        **(more or {}),
+        **own,
+    }
 
 
 def json_response(status: int, value: object, headers: Mapping[str, str] | None = None) -> Response:

@@ -35,6 +35,8 @@ class Record(msgspec.Struct, rename="camel", omit_defaults=True):
     status: int = 0
     duration_ms: float = 0.0
     time: str = ""
+    open: bool = False
+    """Whether the work goes on after the response has begun; not written."""
     started: float = 0.0
     """When the request came, on the clock of `perf_counter`; not written."""
 
@@ -60,5 +62,5 @@ def write(record: Record) -> None:
         method=record.method[:_SHOWN],
         tool=record.tool[:_SHOWN],
     )
-    line.started = 0.0
+    line.started, line.open = 0.0, False
     _log.info("%s", json.dumps(msgspec.to_builtins(line), separators=(",", ":")))

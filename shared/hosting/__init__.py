@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from shared.http import Request, Response
+from shared.http import EventStream, Request, Response
 
 
 class Handler(Protocol):
@@ -10,4 +10,4 @@ class Handler(Protocol):
 
     max_body: int
 
-    async def handle(self, request: Request) -> Response: ...
+    async def handle(self, request: Request) -> Response | EventStream: ...

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from shared.hosting import Handler
-from shared.http import Request, json_response
+from shared.http import EventStream, Request, json_response
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -34,12 +34,16 @@ class AsgiApplication:
             headers=_headers(scope["headers"]),
             query=scope["query_string"].decode("latin-1"),
             body=body,
+            streams=True,
         )
         try:
             response = await self._handler.handle(request)
         except asyncio.CancelledError:
             # The server is stopping and waits no longer.
             response = json_response(503, {"error": "The server is stopping; try again."})
+        if isinstance(response, EventStream):
+            await _stream(response, receive, send)
+            return
         headers = [(k.lower().encode(), v.encode("latin-1")) for k, v in response.headers.items()]
         if response.status != 204:
             headers.append((b"content-length", str(len(response.body)).encode()))
@@ -72,6 +76,32 @@ async def _body(receive: Receive, limit: int) -> bytes | None:
         if not message.get("more_body"):
             break
     return b"".join(chunks)[:limit]
+
+
+async def _stream(stream: EventStream, receive: Receive, send: Send) -> None:
+    """Send events as they come, until they end or the client is gone."""
+    headers = [(k.lower().encode(), v.encode("latin-1")) for k, v in stream.headers.items()]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    sending = asyncio.ensure_future(_send_events(stream, send))
+    gone = asyncio.ensure_future(_disconnect(receive))
+    try:
+        await asyncio.wait({sending, gone}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        gone.cancel()
+        sending.cancel()
+        await asyncio.gather(sending, gone, return_exceptions=True)
+        await stream.events.aclose()
+
+
+async def _send_events(stream: EventStream, send: Send) -> None:
+    async for event in stream.events:
+        await send({"type": "http.response.body", "body": event, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _disconnect(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

@@ -5,7 +5,7 @@ from urllib.parse import unquote, urlsplit
 import azure.functions as func
 
 from shared.hosting import Handler
-from shared.http import Request
+from shared.http import EventStream, Request
 
 
 async def serve(handler: Handler, request: func.HttpRequest) -> func.HttpResponse:
@@ -24,6 +24,8 @@ async def serve(handler: Handler, request: func.HttpRequest) -> func.HttpRespons
             body=request.get_body(),
         )
     )
+    if isinstance(response, EventStream):
+        raise TypeError("an event stream for a request that cannot take one")
     return func.HttpResponse(
         response.body,
         status_code=response.status,

@@ -32,6 +32,13 @@ class Call(msgspec.Struct, frozen=True):
     params: dict[str, Any]
     version: str
 
+    @property
+    def progress_token(self) -> str | int | None:
+        """What progress is to be told under, when the client asked for it."""
+        meta = self.params.get("_meta")
+        token = meta.get("progressToken") if isinstance(meta, dict) else None
+        return token if isinstance(token, str | int) and not isinstance(token, bool) else None
+
 
 class Notice(msgspec.Struct, frozen=True):
     """A notification or a response: accepted and not answered."""

@@ -1,6 +1,8 @@
 """What a tool gets besides its arguments."""
 
+import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Event
 from typing import Generic
@@ -10,6 +12,8 @@ from typing_extensions import TypeVar
 from shared.caller import Caller
 
 S = TypeVar("S", default=None)
+
+Report = Callable[[float, float | None, str | None], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,23 @@ class ToolContext(Generic[S]):
     correlation_id: str
     deadline: float
     _cancelled: Event = field(default_factory=Event, repr=False)
+    _report: Report | None = field(default=None, repr=False)
+
+    async def progress(
+        self, done: float, total: float | None = None, message: str | None = None
+    ) -> None:
+        """Tell the client how far the work is, when it asked and its answer can be streamed.
+
+        `done` has to grow from call to call; what does not grow is not sent. A tool that is not
+        async calls `report` instead.
+        """
+        self.report(done, total, message)
+        await asyncio.sleep(0)
+
+    def report(self, done: float, total: float | None = None, message: str | None = None) -> None:
+        """`progress` without awaiting, from any thread."""
+        if self._report is not None:
+            self._report(done, total, message)
 
     def remaining(self) -> float:
         """Seconds until the deadline; never negative."""

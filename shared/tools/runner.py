@@ -16,7 +16,7 @@ import msgspec
 from shared.caller import Caller
 from shared.tools import arguments
 from shared.tools.catalogue import Tool
-from shared.tools.context import ToolContext
+from shared.tools.context import Report, ToolContext
 from shared.tools.errors import ToolError
 
 _log = logging.getLogger("postern.tools")
@@ -48,9 +48,16 @@ class Runner:
         self._abandoned: set[asyncio.Task[Any]] = set()
 
     async def run(
-        self, tool: Tool, given: dict[str, Any], caller: Caller, correlation_id: str
+        self,
+        tool: Tool,
+        given: dict[str, Any],
+        caller: Caller,
+        correlation_id: str,
+        report: Report | None = None,
     ) -> Outcome:
         """Call a tool. Never raises for what the tool or its caller did wrong.
+
+        `report` takes the tool's progress.
 
         A tool past its deadline is cancelled and not waited for; one that runs in a thread goes on
         there, unheard, until it returns or looks at `context.cancelled`.
@@ -60,7 +67,7 @@ class Runner:
         except arguments.BadArguments as error:
             return Outcome("bad_arguments", (str(error),))
         deadline = time.monotonic() + self._timeout
-        context = ToolContext(caller, tool.settings, correlation_id, deadline)
+        context = ToolContext(caller, tool.settings, correlation_id, deadline, _report=report)
         if tool.signature.context_parameter is not None:
             keywords[tool.signature.context_parameter] = context
         try:

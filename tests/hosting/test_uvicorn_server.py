@@ -3,6 +3,7 @@
 import http.client
 import json
 import socket
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -11,7 +12,13 @@ import pytest
 
 from shared.hosting import uvicorn_server
 from tests.serving import Server, serving
-from tests.support import READER_KEY, configured, message, write_configuration
+from tests.support import (
+    READER_KEY,
+    configured,
+    message,
+    routing_headers,
+    write_configuration,
+)
 
 JSON = {"Content-Type": "application/json"}
 KEY = {"X-API-Key": READER_KEY}
@@ -229,3 +236,39 @@ def test_a_taken_port_is_a_clear_error(server: Server) -> None:
 )
 def test_only_this_machines_addresses_are_loopback(host: str, loopback: bool) -> None:
     assert uvicorn_server.is_loopback(host) is loopback
+
+
+def test_progress_arrives_while_the_tool_works_and_leaving_stops_it(server: Server) -> None:
+    body = message("tools/call", {"name": "hold"}, modern=True)
+    body["params"]["_meta"]["progressToken"] = 7
+    data = json.dumps(body).encode()
+    headers = {
+        **JSON,
+        **KEY,
+        **routing_headers(body),
+        "Accept": "application/json, text/event-stream",
+        "Host": "localhost",
+        "X-Correlation-ID": "client-that-leaves",
+        "Content-Length": str(len(data)),
+    }
+    head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+        connection.sendall(f"POST /mcp HTTP/1.1\r\n{head}\r\n".encode() + data)
+        received = b""
+        while b"notifications/progress" not in received:
+            received += connection.recv(65536)
+    assert b"content-type: text/event-stream" in received
+    assert b"transfer-encoding: chunked" in received
+    assert b'"progressToken":7' in received
+    record = wait_for_record(server, "client-that-leaves")
+    assert (record["tool"], record["outcome"]) == ("hold", "cancelled")
+
+
+def wait_for_record(server: Server, correlation_id: str) -> Any:
+    """The audit record of a call, as soon as it is written."""
+    for _ in range(500):
+        for line in server.log.read_text().splitlines():
+            if f'"correlationId":"{correlation_id}"' in line:
+                return json.loads(line[line.index("{") :])
+        time.sleep(0.02)
+    raise AssertionError(f"no record of {correlation_id}")
