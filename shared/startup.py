@@ -107,7 +107,7 @@ def _tools(settings: Settings, report: Report, package: str) -> Mapping[str, Too
         complete = complete and loaded is not None
         tools += loaded or []
     try:
-        known = catalogue.by_name(tools, command_names.squashed)
+        known = catalogue.by_name(tools)
     except ToolDefinitionError as error:
         report.problems.append(Problem("toolsets", "source", str(error)))
         return {}

@@ -12,8 +12,8 @@ import pytest
 from shared.endpoint import Endpoint
 from shared.http import EventStream, Request, Response
 from shared.protocol import stream
+from tests.progress_toolsets import counting
 from tests.support import OPS_KEY, endpoint_for, message, routing_headers
-from tests.toolsets import samples
 
 BOTH = pytest.mark.parametrize("modern", [True, False], ids=["modern", "legacy"])
 STREAM = "application/json, text/event-stream"
@@ -21,7 +21,7 @@ STREAM = "application/json, text/event-stream"
 
 @pytest.fixture
 def endpoint(tmp_path: Path) -> Endpoint:
-    return endpoint_for(tmp_path)
+    return endpoint_for(tmp_path, package="tests.progress_toolsets")
 
 
 async def answer(
@@ -114,7 +114,7 @@ async def test_a_client_that_leaves_ends_the_call_in_the_modern_era_only(
     await response.events.aclose()
     for _ in range(10):
         await asyncio.sleep(0)
-    assert (name in samples.STOPPED) is modern
+    assert (name in counting.STOPPED) is modern
     for work in endpoint._open:
         work.cancel()
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from shared.configuration.sources import Node
-from shared.validation import Path, Violation, json_kind, shown
+from shared.validation import Path, Violation
+from shared.wording import json_kind, shown
 
 # Names under `Keys` are the keys themselves, and these values are credentials.
 _SECRET_NAMES_UNDER = re.compile(r"^keys$", re.IGNORECASE)

@@ -5,7 +5,8 @@ from typing import Any
 import msgspec
 
 from shared.tools.signature import Signature
-from shared.validation import Violation, check, shown
+from shared.validation import Violation, check
+from shared.wording import shown
 
 _EXACT_FLOAT = 2.0**53
 _TOLD = 20

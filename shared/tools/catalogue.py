@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from shared import command_names
 from shared.tools import signature
 from shared.tools.decorator import ToolOptions, options_of
 from shared.tools.errors import ToolDefinitionError
@@ -155,11 +156,11 @@ def tools_of(toolset: Toolset, settings: Any) -> list[Tool]:
     return tools
 
 
-def by_name(tools: list[Tool], squashed: Callable[[str], str]) -> Mapping[str, Tool]:
+def by_name(tools: list[Tool]) -> Mapping[str, Tool]:
     """The tools by name. Raises ToolDefinitionError for two that commands could not tell apart."""
     forms: dict[str, Tool] = {}
     for tool in tools:
-        other = forms.setdefault(squashed(tool.name), tool)
+        other = forms.setdefault(command_names.squashed(tool.name), tool)
         if other is not tool:
             text = f"{tool.name} cannot be told from {other.name} ({other.where}); rename one"
             raise ToolDefinitionError(tool.where, text)

@@ -103,21 +103,21 @@ async def test_a_wrong_key_gets_nowhere(server: Server, mode: Mode) -> None:
 
 
 @pytest.fixture(scope="module")
-def samples(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("samples")
-    with serving(write_configuration(folder, configured())) as running:
+def counting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("counting")
+    with serving(write_configuration(folder, configured()), "tests.progress_toolsets") as running:
         yield running
 
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("tool", ["count", "count_in_thread"])
-async def test_the_client_sees_the_work_progress(samples: Server, mode: Mode, tool: str) -> None:
+async def test_the_client_sees_the_work_progress(counting: Server, mode: Mode, tool: str) -> None:
     told: list[tuple[float, float | None]] = []
 
     async def tell(progress: float, total: float | None, message: str | None) -> None:
         told.append((progress, total))
 
-    async with connected(samples, mode) as client:
+    async with connected(counting, mode) as client:
         result = await client.call_tool(tool, {"steps": 3}, progress_callback=tell)
     assert not result.is_error
     assert told == [(1, 3), (2, 3), (3, 3)]

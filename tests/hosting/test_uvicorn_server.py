@@ -238,7 +238,14 @@ def test_only_this_machines_addresses_are_loopback(host: str, loopback: bool) ->
     assert uvicorn_server.is_loopback(host) is loopback
 
 
-def test_progress_arrives_while_the_tool_works_and_leaving_stops_it(server: Server) -> None:
+@pytest.fixture(scope="module")
+def counting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("counting")
+    with serving(write_configuration(folder, configured()), "tests.progress_toolsets") as running:
+        yield running
+
+
+def test_progress_arrives_while_the_tool_works_and_leaving_stops_it(counting: Server) -> None:
     body = message("tools/call", {"name": "hold"}, modern=True)
     body["params"]["_meta"]["progressToken"] = 7
     data = json.dumps(body).encode()
@@ -252,7 +259,7 @@ def test_progress_arrives_while_the_tool_works_and_leaving_stops_it(server: Serv
         "Content-Length": str(len(data)),
     }
     head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+    with socket.create_connection(("127.0.0.1", counting.port), timeout=30) as connection:
         connection.sendall(f"POST /mcp HTTP/1.1\r\n{head}\r\n".encode() + data)
         received = b""
         while b"notifications/progress" not in received:
@@ -260,7 +267,7 @@ def test_progress_arrives_while_the_tool_works_and_leaving_stops_it(server: Serv
     assert b"content-type: text/event-stream" in received
     assert b"transfer-encoding: chunked" in received
     assert b'"progressToken":7' in received
-    record = wait_for_record(server, "client-that-leaves")
+    record = wait_for_record(counting, "client-that-leaves")
     assert (record["tool"], record["outcome"]) == ("hold", "cancelled")
 
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from shared import command_names
 from shared.configuration.problems import ConfigurationError
 from shared.startup import Offer, offer
 from shared.tools import catalogue
@@ -221,7 +220,7 @@ def test_two_tools_that_commands_cannot_tell_apart_are_refused(make_package: Mak
     other = GREETING.replace("greet", "Get_Process")
     package = make_package({"a.py": GREETING.replace("greet", "get_process"), "b.py": other})
     with pytest.raises(ToolDefinitionError) as caught:
-        catalogue.by_name(tools(package), command_names.squashed)
+        catalogue.by_name(tools(package))
     text = str(caught.value)
     assert text.startswith("toolsets/b.py:4: Get_Process")
     assert "get_process (toolsets/a.py:4)" in text
@@ -231,7 +230,7 @@ def test_a_second_name_for_a_tool_in_python_is_not_a_second_tool(
     make_package: MakePackage,
 ) -> None:
     found = tools(make_package({"a.py": GREETING + "\nhello = greet\n"}))
-    assert list(catalogue.by_name(found, command_names.squashed)) == ["greet"]
+    assert list(catalogue.by_name(found)) == ["greet"]
 
 
 def test_a_toolset_without_settings_is_on_unless_it_is_turned_off(

@@ -7,9 +7,6 @@ from typing import Annotated, Literal
 
 from shared.tools import Meta, ToolContext, ToolError, tool
 
-STOPPED: list[str] = []
-"""The correlation ids of the calls of `hold` that were stopped."""
-
 
 @dataclass
 class Invoice:
@@ -79,31 +76,3 @@ async def repeat(text: str, times: int) -> list[str]:
 @tool
 async def nothing() -> None:
     """Do nothing."""
-
-
-@tool
-async def count(steps: int, context: ToolContext) -> str:
-    """Count, telling how far it is."""
-    for step in range(1, steps + 1):
-        await context.progress(step, steps, f"step {step}")
-    return "counted"
-
-
-@tool
-def count_in_thread(steps: int, context: ToolContext) -> str:
-    """Count in a thread, telling how far it is."""
-    for step in range(1, steps + 1):
-        context.report(step, steps)
-    return "counted"
-
-
-@tool
-async def hold(context: ToolContext) -> str:
-    """Tell of one step, then wait to be released or stopped."""
-    await context.progress(1)
-    try:
-        await asyncio.sleep(30)
-    except asyncio.CancelledError:
-        STOPPED.append(context.correlation_id)
-        raise
-    return "released"
