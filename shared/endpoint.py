@@ -260,6 +260,7 @@ class Endpoint:
         record.outcome = outcome.kind
         content = Content(
             outcome.texts,
+            outcome.blocks,
             outcome.structured,
             is_object=(tool.signature.output_schema or {}).get("type") == "object",
             is_error=outcome.is_error,

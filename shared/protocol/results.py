@@ -34,12 +34,14 @@ class ToolDefinition(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Content(msgspec.Struct, frozen=True):
-    """What a tool call came to: text blocks, and structured content when the tool declares it.
+    """What a tool call came to: text and other blocks, and structured content when declared.
 
-    `structured` is JSON already, and so is the first text block then.
+    `structured` is JSON already, and so is the first text block then. `blocks` are content blocks
+    of the newest version.
     """
 
     texts: Sequence[str]
+    blocks: Sequence[Mapping[str, Any]] = ()
     structured: bytes | None = None
     is_object: bool = True
     is_error: bool = False
@@ -113,7 +115,10 @@ class Results:
     def call(self, content: Content, version: str) -> dict[str, Any]:
         """CallToolResult."""
         result: dict[str, Any] = {
-            "content": [{"type": "text", "text": text} for text in content.texts],
+            "content": [
+                *({"type": "text", "text": text} for text in content.texts),
+                *(_block(block, FEATURES[version]) for block in content.blocks),
+            ],
             "isError": content.is_error,
         }
         if content.structured is not None and FEATURES[version].titles:
@@ -133,6 +138,13 @@ class Results:
                 result["ttlMs"] = _TTL_MS
                 result["cacheScope"] = "private"
         return result
+
+
+def _block(block: Mapping[str, Any], features: Features) -> Mapping[str, Any]:
+    """A content block, links as text where the version has none (2025-06-18 brought them)."""
+    if block["type"] != "resource_link" or features.titles:
+        return block
+    return {"type": "text", "text": f"{block.get('title') or block['name']}: {block['uri']}"}
 
 
 def _tool(tool: ToolDefinition, features: Features) -> dict[str, Any]:

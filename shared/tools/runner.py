@@ -16,22 +16,26 @@ import msgspec
 from shared.caller import Caller
 from shared.tools import arguments
 from shared.tools.catalogue import Tool
+from shared.tools.content import Block
 from shared.tools.context import Report, ToolContext
 from shared.tools.errors import ToolError
 
 _log = logging.getLogger("postern.tools")
+_BLOCKS = msgspec.json.Decoder(list[Block])
 
 
 class Outcome(NamedTuple):
     """What a call came to.
 
     `texts` are the text blocks; `structured` is the result as JSON when the tool declares an
-    output schema (then the first text is the same JSON). `kind` is for the audit record.
+    output schema (then the first text is the same JSON); `blocks` are what a tool of content blocks
+    returned, as JSON values. `kind` is for the audit record.
     """
 
     kind: Literal["ok", "bad_arguments", "tool_error", "failed", "timeout", "too_large"]
     texts: tuple[str, ...]
     structured: bytes | None = None
+    blocks: tuple[dict[str, Any], ...] = ()
 
     @property
     def is_error(self) -> bool:
@@ -121,6 +125,8 @@ class Runner:
     def _content(self, tool: Tool, result: Any, correlation_id: str) -> Outcome:
         decoder = tool.signature.result
         try:
+            if tool.signature.content:
+                return self._blocks(result)
             if decoder is None:
                 return self._text(tool, result)
             # Decoding holds the result to its annotation: what is not declared is not sent, and
@@ -132,6 +138,13 @@ class Runner:
         if len(encoded) <= self._limit:
             return Outcome("ok", (encoded.decode(),), encoded)
         return self._limited_list(value) if isinstance(value, list) else _too_large(self._limit)
+
+    def _blocks(self, result: Any) -> Outcome:
+        encoded = msgspec.json.encode(result if isinstance(result, list) else [result])
+        if len(encoded) > self._limit:
+            return _too_large(self._limit)
+        _BLOCKS.decode(encoded)
+        return Outcome("ok", (), None, tuple(msgspec.json.decode(encoded)))
 
     def _text(self, tool: Tool, result: Any) -> Outcome:
         if tool.signature.returns in (str, type(None)):

@@ -14,7 +14,7 @@ from typing import Any, get_args, get_origin
 
 import msgspec
 
-from shared.tools import annotations, docstrings
+from shared.tools import annotations, content, docstrings
 from shared.tools.annotations import Refuse
 from shared.tools.context import ToolContext
 from shared.tools.errors import ToolDefinitionError
@@ -27,8 +27,9 @@ class Signature:
     """How a tool is called and what comes back.
 
     `arguments` is a Struct type with a field per parameter. `result` checks structured results and
-    is None for a tool whose result is text, nothing or anything (`returns`). `records` tells that
-    some parameter holds records, whose unknown members msgspec alone would overlook.
+    is None for a tool whose result is text, nothing, anything or content blocks (`returns`,
+    `content`). `records` tells that some parameter holds records, whose unknown members msgspec
+    alone would overlook.
     """
 
     description: str
@@ -38,6 +39,7 @@ class Signature:
     returns: Any
     result: "msgspec.json.Decoder[Any] | None"
     output_schema: dict[str, Any] | None
+    content: bool
     records: bool
 
 
@@ -80,7 +82,8 @@ def read(function: Callable[..., Any], settings: type | None, where: str) -> Sig
         raise refuse(f"its docstring describes {name}, which is not a parameter")
     returns = hints["return"]
     annotations.check(returns, "the return annotation", refuse)
-    structured = returns not in (str, type(None), Any)
+    blocks = content.is_content(returns)
+    structured = not blocks and returns not in (str, type(None), Any)
     arguments = msgspec.defstruct(
         f"{function.__name__} arguments",
         fields,
@@ -99,6 +102,7 @@ def read(function: Callable[..., Any], settings: type | None, where: str) -> Sig
         returns,
         msgspec.json.Decoder(returns) if structured else None,
         annotations.schema(returns, "the return annotation", refuse) if structured else None,
+        blocks,
         "$defs" in input_schema,
     )
 

@@ -187,7 +187,7 @@ def test_structured_content_fits_the_version(
     results: Results, version: str, is_object: bool, structured: Any
 ) -> None:
     encoded = b'{"a":1}' if is_object else b"[1]"
-    content = Content((encoded.decode(),), encoded, is_object=is_object)
+    content = Content((encoded.decode(),), structured=encoded, is_object=is_object)
     answer = plain(results.call(content, version))
     assert answer["content"] == [{"type": "text", "text": encoded.decode()}]
     assert answer["isError"] is False
