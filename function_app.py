@@ -9,35 +9,20 @@ from pathlib import Path
 
 import azure.functions as func
 
-from shared.hosting.azure_functions import serve
-from shared.startup import build_or_refuse
+from shared.hosting.azure_functions import function_for
 
+ROUTES = {
+    "mcp": "mcp",
+    "tools": "tools",
+    "protected_resource_metadata": ".well-known/oauth-protected-resource/{*resource}",
+    "healthz": "healthz",
+    "readyz": "readyz",
+}
 VERBS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
-endpoint = build_or_refuse(Path(__file__).parent, os.environ)
+# One function behind all routes: its types differ with `Hosting:Streaming`.
+answer = function_for(Path(__file__).parent, os.environ)
 
-
-@app.route(route="mcp", methods=VERBS)
-async def mcp(req: func.HttpRequest) -> func.HttpResponse:
-    return await serve(endpoint, req)
-
-
-@app.route(route="tools", methods=VERBS)
-async def tools(req: func.HttpRequest) -> func.HttpResponse:
-    return await serve(endpoint, req)
-
-
-@app.route(route=".well-known/oauth-protected-resource/{*resource}", methods=VERBS)
-async def protected_resource_metadata(req: func.HttpRequest) -> func.HttpResponse:
-    return await serve(endpoint, req)
-
-
-@app.route(route="healthz", methods=VERBS)
-async def healthz(req: func.HttpRequest) -> func.HttpResponse:
-    return await serve(endpoint, req)
-
-
-@app.route(route="readyz", methods=VERBS)
-async def readyz(req: func.HttpRequest) -> func.HttpResponse:
-    return await serve(endpoint, req)
+for name, route in ROUTES.items():
+    app.function_name(name)(app.route(route=route, methods=VERBS)(answer))

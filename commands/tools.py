@@ -37,23 +37,24 @@ def main(arguments: Namespace) -> int:
     except ConfigurationError as error:
         tell_problems(error.problems)
         return 1
+    tools = offer.catalogue.tools
     if arguments.action == "schema":
-        name = command_names.find(arguments.tool, offer.tools)
+        name = command_names.find(arguments.tool, tools)
         if name is None:
-            near = command_names.closest(arguments.tool, offer.tools)
+            near = command_names.closest(arguments.tool, tools)
             tell(
                 f"There is no tool {arguments.tool}" + (f"; did you mean {near}?" if near else ".")
             )
             return 1
-        read = offer.tools[name].signature
+        read = tools[name].signature
         print_json({"inputSchema": read.input_schema, "outputSchema": read.output_schema})
         return 0
     if arguments.json:
-        print_json([_row(tool, offer.policy.rules[name]) for name, tool in offer.tools.items()])
+        print_json([_row(tool, offer.policies.tools.rules[name]) for name, tool in tools.items()])
         return 0
-    width = max((len(name) for name in offer.tools), default=0)
-    for name, tool in offer.tools.items():
-        rule = offer.policy.rules[name]
+    width = max((len(name) for name in tools), default=0)
+    for name, tool in tools.items():
+        rule = offer.policies.tools.rules[name]
         print(f"{name:<{width}}  {_asks(rule)}  ({tool.where}; {rule.written})")
     return 0
 

@@ -12,27 +12,23 @@ import logging
 import re
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from shared import VERSION
+from shared.answers import Answers, refusal_of
 from shared.audit import record as audit
 from shared.audit.record import Record
 from shared.authentication.authenticate import Authenticator, Refused
-from shared.authorization.policy import Decision, Policy
+from shared.authorization.policy import Policies
 from shared.caller import Caller
 from shared.configuration.model import Settings
-from shared.http import EventStream, Request, Response, json_response
+from shared.http import EventStream, Refusal, Request, Response, json_response
 from shared.protocol import envelope, faults, stream
 from shared.protocol.envelope import Call, Message, Notice
 from shared.protocol.faults import ProtocolError, error_body
-from shared.protocol.results import Content, Results, ServerInfo, ToolDefinition
 from shared.protocol.stream import Notifications
 from shared.protocol.versions import FEATURES
-from shared.tools.catalogue import Tool
-from shared.tools.context import Report
-from shared.tools.runner import Runner
+from shared.tools.catalogue import Catalogue
 
 MCP_PATH = "/mcp"
 TOOLS_PATH = "/tools"
@@ -47,16 +43,6 @@ _CORS_REQUEST_HEADERS = (
 _CORS_RESPONSE_HEADERS = "WWW-Authenticate, X-Correlation-ID, Mcp-Session-Id"
 
 
-@dataclass(eq=False)
-class _Answer(Exception):
-    """Ends the pipeline early with an HTTP refusal."""
-
-    status: int
-    message: str
-    headers: Mapping[str, str]
-    id: str | int | None = None
-
-
 class Endpoint:
     """The MCP endpoint, independent of what hosts it.
 
@@ -68,26 +54,18 @@ class Endpoint:
     def __init__(
         self,
         settings: Settings,
-        tools: Mapping[str, Tool],
-        policy: Policy,
+        catalogue: Catalogue,
+        policies: Policies,
         *,
         loopback: bool,
     ) -> None:
-        server = settings.server
         self._settings = settings
-        self._tools = tools
-        self._policy = policy
+        self._policies = policies
         self._check_host = loopback or settings.development
-        self.max_body = server.max_request_bytes
-        self._authenticator = Authenticator(settings.authentication, realm=server.name)
-        self._definitions = {name: _definition(tool) for name, tool in tools.items()}
-        info = ServerInfo(server.name, VERSION, server.title)
-        self._results = Results(info, server.instructions, server.page_size)
-        self._runner = Runner(
-            timeout=server.tool_timeout_seconds,
-            threads=server.tool_threads,
-            max_result_bytes=server.max_result_bytes,
-        )
+        self.max_body = settings.server.max_request_bytes
+        realm = settings.server.name
+        self._authenticator = Authenticator(settings.authentication, realm)
+        self._answers = Answers(settings, catalogue, policies, self._authenticator)
         self._open: set[asyncio.Future[Any]] = set()
         self._own_origin = _origin_of(settings.public_url)
         key_headers = [scheme.header for scheme in settings.authentication.schemes]
@@ -99,9 +77,9 @@ class Endpoint:
         response: Response | EventStream
         try:
             response = await self._route(request, correlation_id)
-        except _Answer as answer:
-            body = error_body(answer.status, answer.message, answer.id)
-            response = json_response(answer.status, body, answer.headers)
+        except Refusal as refusal:
+            body = error_body(refusal.status, refusal.message, refusal.id)
+            response = json_response(refusal.status, body, refusal.headers)
         except Exception:
             _log.exception("a request failed (correlation id %s)", correlation_id)
             body = error_body(500, f"Internal error. Correlation id: {correlation_id}")
@@ -119,15 +97,15 @@ class Endpoint:
         if path in ("/healthz", "/readyz"):
             return json_response(200, {"status": "ok" if path == "/healthz" else "ready"})
         if path == METADATA_PATH or path.startswith(f"{METADATA_PATH}/"):
-            raise _Answer(404, "No protected resource metadata: this endpoint takes API keys.", {})
-        raise _Answer(404, f"Nothing is here. MCP is at {MCP_PATH}.", {})
+            raise Refusal(404, "No protected resource metadata: this endpoint takes API keys.")
+        raise Refusal(404, f"Nothing is here. MCP is at {MCP_PATH}.")
 
     async def _mcp(self, request: Request, correlation_id: str) -> Response | EventStream:
         self._check_place(request)
         if request.method == "OPTIONS":
             return self._options(request, "POST, OPTIONS")
         if request.method != "POST":
-            raise _Answer(405, "MCP messages are sent with POST.", {"Allow": "POST, OPTIONS"})
+            raise Refusal(405, "MCP messages are sent with POST.", {"Allow": "POST, OPTIONS"})
         self._check_size(request)
         record = Record(correlation_id)
         with _recorded(record):
@@ -154,7 +132,7 @@ class Endpoint:
         token = message.progress_token
         if token is not None and request.streams and "text/event-stream" in _accept(request):
             return await self._streamed(message, caller, record, Notifications(token))
-        result = await self._call(message, caller, record)
+        result = await self._answers.answer(message, caller, record)
         return json_response(200, _success(message, result))
 
     async def _streamed(
@@ -164,7 +142,9 @@ class Endpoint:
 
         Until then errors keep their HTTP status.
         """
-        work = asyncio.ensure_future(self._call(call, caller, record, notifications))
+        work = asyncio.ensure_future(
+            self._answers.answer(call, caller, record, notifications.progress)
+        )
         work.add_done_callback(lambda _: notifications.close())
         try:
             await notifications.first()
@@ -207,92 +187,15 @@ class Endpoint:
         try:
             if isinstance(call, ProtocolError):
                 raise call
-            return _success(call, await self._call(call, caller, record))
+            return _success(call, await self._answers.answer(call, caller, record))
         except ProtocolError as error:
             record.reason = record.reason or error.message
             return error.body()
-        except _Answer as answer:
-            record.reason = record.reason or answer.message
-            return error_body(answer.status, answer.message, answer.id)
+        except Refusal as refusal:
+            record.reason = record.reason or refusal.message
+            return error_body(refusal.status, refusal.message, refusal.id)
         finally:
             audit.write(record)
-
-    async def _call(
-        self,
-        call: Call,
-        caller: Caller,
-        record: Record,
-        notifications: Notifications | None = None,
-    ) -> Any:
-        """The result of one request. Raises ProtocolError or _Answer."""
-        record.method, record.version = call.method, call.version
-        if call.method == "tools/call":
-            report = None if notifications is None else notifications.progress
-            return await self._call_tool(call, caller, record, report)
-        record.decision, record.outcome = "allowed", "ok"
-        match call.method:
-            case "initialize":
-                return self._results.initialize(call.version)
-            case "server/discover":
-                return self._results.discover(call.version)
-            case "tools/list":
-                visible = self._policy.visible(caller)
-                cursor = call.params.get("cursor")
-                return self._results.tools(visible, self._definitions, cursor, call.version)
-            case _:
-                return self._results.empty(call.version)
-
-    async def _call_tool(
-        self, call: Call, caller: Caller, record: Record, report: Report | None
-    ) -> Any:
-        name: str = call.params["name"]
-        record.tool = name
-        tool = self._tools.get(name)
-        decision = self._policy.decide(caller, name) if tool is not None else None
-        if decision is not None:
-            record.rule = decision.rule.written
-        if tool is None or decision is None or not decision.allowed:
-            raise self._refusal(call, caller, decision, record)
-        record.decision = "allowed"
-        outcome = await self._runner.run(
-            tool, call.params.get("arguments") or {}, caller, record.correlation_id, report
-        )
-        record.outcome = outcome.kind
-        content = Content(
-            outcome.texts,
-            outcome.blocks,
-            outcome.structured,
-            is_object=(tool.signature.output_schema or {}).get("type") == "object",
-            is_error=outcome.is_error,
-        )
-        return self._results.call(content, call.version)
-
-    def _refusal(
-        self, call: Call, caller: Caller, decision: Decision | None, record: Record
-    ) -> Exception:
-        """Why a tool is not run, in a form that tells the caller nothing they may not know.
-
-        To an anonymous caller every tool it cannot call looks the same, whether it exists or not,
-        and so do hidden and unknown tools to everyone else.
-        """
-        name = call.params["name"]
-        if decision is not None:
-            record.decision = "denied"
-            wanted = [*decision.missing_scopes, *decision.missing_roles]
-            record.reason = f"{decision.outcome}: {', '.join(wanted)}".removesuffix(": ")
-        if caller.kind == "anonymous" and self._settings.authentication.enabled:
-            record.decision = "denied"
-            return _answer(self._authenticator.refusal(), call.id)
-        if decision is None or not decision.visible:
-            modern = FEATURES[call.version].modern
-            text = f"Unknown tool: {name[:80]}"
-            return ProtocolError(faults.INVALID_PARAMS, text, id=call.id, modern=modern)
-        missing = ", ".join(decision.missing_scopes)
-        text = f"{name} needs what this credential lacks: {missing}."
-        challenge = self._authenticator.challenge(
-            "insufficient_scope", text, decision.missing_scopes
-        )
-        return _Answer(403, text, {"WWW-Authenticate": str(challenge)}, call.id)
 
     def _list_tools(self, request: Request, correlation_id: str) -> Response:
         """`GET /tools`: the tools this caller may call, for people with curl."""
@@ -300,37 +203,37 @@ class Endpoint:
         if request.method == "OPTIONS":
             return self._options(request, "GET, HEAD, OPTIONS")
         if request.method not in ("GET", "HEAD"):
-            raise _Answer(405, "Tools are listed with GET.", {"Allow": "GET, HEAD, OPTIONS"})
+            raise Refusal(405, "Tools are listed with GET.", {"Allow": "GET, HEAD, OPTIONS"})
         self._check_size(request)
         record = Record(correlation_id, method="GET /tools")
         with _recorded(record):
             caller = self._authenticate(request, record)
-            names = self._policy.callable(caller)
+            tools = self._answers.callable_tools(caller)
             record.decision, record.outcome, record.status = "allowed", "ok", 200
-            return json_response(200, {"tools": [self._definitions[name] for name in names]})
+            return json_response(200, {"tools": tools})
 
     def _authenticate(self, request: Request, record: Record) -> Caller:
         try:
             caller = self._authenticator.authenticate(request)
             record.called_by(caller)
             anonymous = caller.kind == "anonymous" and self._settings.authentication.enabled
-            if anonymous and not self._policy.admits_anonymous:
+            if anonymous and not self._policies.admits_anonymous:
                 raise self._authenticator.refusal()
         except Refused as refused:
             record.decision = "denied"
-            raise _answer(refused) from None
+            raise refusal_of(refused) from None
         return caller
 
     def _check_place(self, request: Request) -> None:
         """Refuse browsers' requests from elsewhere and, on loopback, other hosts' names."""
         if "origin" in request.headers and not self._allows(request.headers["origin"]):
-            raise _Answer(403, "This Origin may not call the endpoint.", {})
+            raise Refusal(403, "This Origin may not call the endpoint.")
         if self._check_host and not _LOOPBACK.fullmatch(request.headers.get("host", "")):
-            raise _Answer(403, "The Host header must name this machine: localhost.", {})
+            raise Refusal(403, "The Host header must name this machine: localhost.")
 
     def _check_size(self, request: Request) -> None:
         if len(request.body) > self.max_body:
-            raise _Answer(413, f"The body is larger than {self.max_body:,} bytes.", {})
+            raise Refusal(413, f"The body is larger than {self.max_body:,} bytes.")
 
     def _allows(self, origin: str) -> bool:
         if origin == self._own_origin:
@@ -368,9 +271,9 @@ def _recorded(record: Record) -> Iterator[None]:
     """Write the record of what happens inside, however it ends."""
     try:
         yield
-    except _Answer as answer:
-        record.reason = record.reason or answer.message
-        record.status = answer.status
+    except Refusal as refusal:
+        record.reason = record.reason or refusal.message
+        record.status = refusal.status
         raise
     except asyncio.CancelledError:
         record.outcome, record.status = "cancelled", 503
@@ -424,32 +327,14 @@ def _success(call: Call, result: Any) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "id": call.id, "result": result}
 
 
-def _answer(refused: Refused, id: str | int | None = None) -> _Answer:
-    challenge = refused.challenge
-    headers = {} if challenge is None else {"WWW-Authenticate": str(challenge)}
-    return _Answer(refused.status, refused.message, headers, id)
-
-
-def _definition(tool: Tool) -> ToolDefinition:
-    read = tool.signature
-    return ToolDefinition(
-        tool.name,
-        read.description,
-        read.input_schema,
-        tool.options.title,
-        read.output_schema,
-        tool.annotations,
-    )
-
-
 def _check_media_types(headers: Mapping[str, str]) -> None:
     """Lenient on purpose: refuse only what is plainly not JSON, or plainly does not take it."""
     content_type = headers.get("content-type", "").split(";")[0].strip().lower()
     if content_type and content_type != "application/json" and not content_type.endswith("+json"):
-        raise _Answer(415, "Send the message as Content-Type: application/json.", {})
+        raise Refusal(415, "Send the message as Content-Type: application/json.")
     accept = headers.get("accept", "").lower()
     if accept and not any(part in accept for part in ("application/json", "*/*", "application/*")):
-        raise _Answer(406, "Accept must allow application/json (and text/event-stream).", {})
+        raise Refusal(406, "Accept must allow application/json (and text/event-stream).")
 
 
 def _origin_of(url: str) -> str:

@@ -74,6 +74,23 @@ def _finished(
     }
 
 
+class Refusal(Exception):
+    """A request that ends with an HTTP status. `id` is that of the JSON-RPC request, if known."""
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        headers: Mapping[str, str] | None = None,
+        id: str | int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.headers = headers or {}
+        self.id = id
+
+
 def json_response(status: int, value: object, headers: Mapping[str, str] | None = None) -> Response:
     """A response whose body is `value` as JSON, or `value` itself when it is encoded already."""
     body = value if isinstance(value, bytes) else msgspec.json.encode(value)

@@ -1,34 +1,41 @@
 """From files to a working endpoint, or to one that refuses everything and says why in the log."""
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, Unpack
+from typing import Any, NamedTuple, TypeVar, Unpack
 
 import msgspec
 
 from shared import command_names
-from shared.authorization.policy import Policy
+from shared.authorization.policy import Policies, Policy, Rule
 from shared.configuration.load import Where, load
-from shared.configuration.model import Listed, Requirement, Settings
+from shared.configuration.model import ConfiguredItem, Listed, Requirement, Settings
 from shared.configuration.problems import ConfigurationError, Problem, Report
 from shared.endpoint import Endpoint
-from shared.tools import catalogue
-from shared.tools.catalogue import Tool, ToolsetFile
+from shared.tools import catalogue as toolsets
+from shared.tools import configured
+from shared.tools.catalogue import Catalogue, Prompt, Resource, Tool, ToolsetFile
 from shared.tools.errors import ToolDefinitionError
 from shared.unready import UnreadyEndpoint
 from shared.validation import Violation, check
 
 _log = logging.getLogger("postern.startup")
 
+_Made = TypeVar("_Made")
+
 
 class Offer(NamedTuple):
-    """What a configuration comes to: settings, tools and the rules on them."""
+    """What a configuration comes to: settings, what is offered and the rules on it."""
 
     settings: Settings
-    tools: Mapping[str, Tool]
-    policy: Policy
-    warnings: list[Problem]
+    catalogue: Catalogue
+    policies: Policies
+    report: Report
+
+    @property
+    def warnings(self) -> list[Problem]:
+        return self.report.problems
 
 
 def offer(
@@ -43,12 +50,32 @@ def offer(
     Raises ConfigurationError with all that is wrong.
     """
     settings, report = load(folder, environment, **where)
-    tools = _tools(settings, report, package)
+    catalogue = _catalogue(settings, report, package)
     if report.failed:
         raise ConfigurationError(report.problems)
-    own = {name: _requirement(tool) for name, tool in tools.items()}
-    policy = Policy(settings.authentication, own, settings.overrides, [settings.public_url])
-    return Offer(settings, tools, policy, report.problems)
+    return Offer(settings, catalogue, _policies(settings, catalogue), report)
+
+
+def _policies(settings: Settings, catalogue: Catalogue) -> Policies:
+    tools = {name: _requirement(tool) for name, tool in catalogue.tools.items()}
+    resources = {uri: _requirement(r.call) for uri, r in catalogue.resources.items()}
+    prompts = {name: _requirement(p.call) for name, p in catalogue.prompts.items()}
+    own = [settings.public_url]
+    of_tools = Policy(settings.authentication, tools, settings.overrides, own)
+
+    def as_tools(items: Mapping[str, Resource | Prompt]) -> dict[str, Rule]:
+        """What is a tool's result asks what the tool asks."""
+        return {
+            key: of_tools.rules[item.call.name]
+            for key, item in items.items()
+            if catalogue.tools.get(item.call.name) is item.call
+        }
+
+    return Policies(
+        of_tools,
+        Policy(settings.authentication, resources, (), own, as_tools(catalogue.resources)),
+        Policy(settings.authentication, prompts, (), own, as_tools(catalogue.prompts)),
+    )
 
 
 def build(
@@ -60,18 +87,27 @@ def build(
 ) -> Endpoint:
     """The endpoint for what `offer` reads, its warnings logged."""
     offered = offer(folder, environment, package=package, **where)
+    return endpoint_of(offered, loopback=bool(where.get("loopback")))
+
+
+def endpoint_of(offered: Offer, *, loopback: bool = False) -> Endpoint:
+    """The endpoint for an offer, its warnings logged."""
     for warning in offered.warnings:
         _log.warning("%s", warning)
-    loopback = bool(where.get("loopback"))
-    return Endpoint(offered.settings, offered.tools, offered.policy, loopback=loopback)
+    return Endpoint(offered.settings, offered.catalogue, offered.policies, loopback=loopback)
 
 
 def build_or_refuse(
     folder: Path, environment: Mapping[str, str], **where: Unpack[Where]
 ) -> Endpoint | UnreadyEndpoint:
     """Like `build`, for hosts that must stay up: an unusable configuration serves refusals."""
+    return or_refuse(lambda: build(folder, environment, **where))
+
+
+def or_refuse(make: Callable[[], _Made]) -> _Made | UnreadyEndpoint:
+    """What `make` makes, or, when it cannot, an endpoint that refuses; the log says why."""
     try:
-        return build(folder, environment, **where)
+        return make()
     except ConfigurationError as error:
         for problem in error.problems:
             level = logging.ERROR if problem.level == "error" else logging.WARNING
@@ -82,19 +118,19 @@ def build_or_refuse(
         return UnreadyEndpoint("internal")
 
 
-def _tools(settings: Settings, report: Report, package: str) -> Mapping[str, Tool]:
-    paths = catalogue.discover(package)
+def _catalogue(settings: Settings, report: Report, package: str) -> Catalogue:
+    paths = toolsets.discover(package)
     for name in settings.toolsets:
         if not any(_same(name, path.stem) for path in paths):
             hint = _hint(name, [path.stem for path in paths])
             report.error(("Toolsets", name), f"there is no such toolset{hint}")
-    tools: list[Tool] = []
+    items: list[Tool | Resource | Prompt] = []
     absent: list[str] = []
     complete = True
     for path in paths:
         section = next((s for n, s in settings.toolsets.items() if _same(n, path.stem)), None)
         try:
-            file = catalogue.glance(package, path)
+            file = toolsets.glance(package, path)
             if section is False or (section is None and file.has_settings):
                 absent += file.tool_names
                 continue
@@ -105,24 +141,59 @@ def _tools(settings: Settings, report: Report, package: str) -> Mapping[str, Too
             report.problems.append(Problem(f"toolset {path.stem}", "source", str(error)))
             loaded = None
         complete = complete and loaded is not None
-        tools += loaded or []
+        items += loaded or []
     try:
-        known = catalogue.by_name(tools)
+        known = toolsets.gather(items)
     except ToolDefinitionError as error:
         report.problems.append(Problem("toolsets", "source", str(error)))
-        return {}
+        return Catalogue({}, {}, {})
     if complete:
-        _check_names(settings, known, absent, report)
-    return {name: tool for name, tool in known.items() if _selected(name, settings)}
+        _check_names(settings, known.tools, absent, report)
+    chosen = {name: tool for name, tool in known.tools.items() if _selected(name, settings)}
+    resources = _configured(
+        settings.resources, configured.resource, known.resources, chosen, report
+    )
+    prompts = _configured(settings.prompts, configured.prompt, known.prompts, chosen, report)
+    return Catalogue(chosen, resources, prompts)
+
+
+def _configured(
+    items: Iterable[ConfiguredItem],
+    make: Callable[[ConfiguredItem, Tool | None], _Made],
+    offered: Mapping[str, _Made],
+    tools: Mapping[str, Tool],
+    report: Report,
+) -> dict[str, _Made]:
+    """What is offered, and what the configuration adds to it."""
+    together = dict(offered)
+    for item in items:
+        tool = None
+        if item.command is not None:
+            name = command_names.find(item.command, tools)
+            if name is None:
+                hint = _hint(item.command, tools)
+                report.error((*item.path, "Command"), f"no tool is called {item.command}{hint}")
+                continue
+            tool = tools[name]
+        if item.key in together:
+            report.error(item.path, f"{item.key} is offered already")
+            continue
+        try:
+            together[item.key] = make(item, tool)
+        except ToolDefinitionError as error:
+            report.error(item.path, str(error))
+    return together
 
 
 def _same(one: str, other: str) -> bool:
     return command_names.squashed(one) == command_names.squashed(other)
 
 
-def _toolset(file: ToolsetFile, section: Any, report: Report) -> list[Tool] | None:
-    """The tools of one toolset, or None when `report` says why there are none."""
-    toolset = catalogue.load(file)
+def _toolset(
+    file: ToolsetFile, section: Any, report: Report
+) -> list[Tool | Resource | Prompt] | None:
+    """What one toolset offers, or None when `report` says why it offers nothing."""
+    toolset = toolsets.load(file)
     settings = None
     if toolset.settings_type is not None:
         found: list[Violation] = []
@@ -135,7 +206,7 @@ def _toolset(file: ToolsetFile, section: Any, report: Report) -> list[Tool] | No
     elif isinstance(section, dict) and section:
         report.error(("Toolsets", file.name), "takes no settings; expected true or false")
         return None
-    return catalogue.tools_of(toolset, settings)
+    return toolsets.items_of(toolset, settings)
 
 
 def _check_names(

@@ -84,8 +84,8 @@ def test_names_and_patterns_choose_tools_in_any_spelling_and_excluding_wins(
     tmp_path: Path, selection: dict[str, Any], names: set[str]
 ) -> None:
     found = offered(tmp_path, powershell(**selection))
-    assert set(found.tools) == names
-    assert set(found.policy.rules) == set(found.tools)
+    assert set(found.catalogue.tools) == names
+    assert set(found.policies.tools.rules) == set(found.catalogue.tools)
 
 
 @pytest.mark.parametrize(
@@ -133,14 +133,14 @@ def test_an_override_of_a_toolset_that_is_off_is_no_error(tmp_path: Path, toolse
             ),
         },
     )
-    assert found.tools == {}
+    assert found.catalogue.tools == {}
     assert found.warnings == []
 
 
 def test_an_override_of_an_excluded_tool_is_no_error(tmp_path: Path) -> None:
     selection = powershell(ExcludePatterns=["greet"], FunctionOverrides={"greet": {}})
     found = offered(tmp_path, selection)
-    assert "greet" not in found.tools
+    assert "greet" not in found.catalogue.tools
     assert found.warnings == []
 
 
@@ -154,13 +154,13 @@ def test_an_override_meets_its_tool_in_any_spelling(
     tmp_path: Path, section: str, spelling: str
 ) -> None:
     found = offered(tmp_path, powershell(**{section: {spelling: {"RequiredRoles": ["ops"]}}}))
-    assert found.policy.rules["find_invoices"].roles == {"ops"}
+    assert found.policies.tools.rules["find_invoices"].roles == {"ops"}
 
 
 def test_rules_say_the_file_and_line_of_configuration_or_decorator(tmp_path: Path) -> None:
     rules = offered(
         tmp_path, powershell(FunctionOverrides={"greet": {"RequiredRoles": ["ops"]}})
-    ).policy.rules
+    ).policies.tools.rules
     file = (tmp_path / "settings.json").read_text(encoding="utf-8").splitlines()
     default, override = (n for n, line in enumerate(file, 1) if "RequiredRoles" in line)
     path = "PowerShellConfiguration:FunctionOverrides:greet:RequiredRoles"
@@ -179,7 +179,7 @@ OVERRIDE = "PowerShellConfiguration__FunctionOverrides"
 
 def test_an_override_can_come_from_the_environment_and_its_rule_says_so(tmp_path: Path) -> None:
     environment = {f"{OVERRIDE}__greet__RequiredRoles__0": "ops"}
-    rule = offered(tmp_path, environment=environment).policy.rules["greet"]
+    rule = offered(tmp_path, environment=environment).policies.tools.rules["greet"]
     assert rule.roles == {"ops"}
     assert "environment variable" in rule.written
 
@@ -187,7 +187,9 @@ def test_an_override_can_come_from_the_environment_and_its_rule_says_so(tmp_path
 def test_the_environment_overrides_a_tool_the_file_spells_differently(tmp_path: Path) -> None:
     changes = powershell(FunctionOverrides={"Find-Invoices": {"RequiredRoles": ["reader"]}})
     environment = {f"{OVERRIDE}__find_invoices__RequiredRoles__0": "ops"}
-    assert offered(tmp_path, changes, environment).policy.rules["find_invoices"].roles == {"ops"}
+    assert offered(tmp_path, changes, environment).policies.tools.rules["find_invoices"].roles == {
+        "ops"
+    }
 
 
 def test_two_spellings_of_one_tool_in_one_section_are_an_error(tmp_path: Path) -> None:

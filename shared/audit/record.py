@@ -16,10 +16,10 @@ _SHOWN = 128
 class Record(msgspec.Struct, rename="camel", omit_defaults=True):
     """Who asked for what, what was decided and what came of it.
 
-    Holds no arguments, results, tokens or keys. `method` and `tool` are the caller's own words,
-    cut to a length. `decision` is `allowed`, `denied` (no usable credential, not permitted, or
-    hidden from the caller) or `invalid` (not a request that could be decided on, the default);
-    `outcome` says how an allowed one ended.
+    Holds no arguments, results, tokens or keys. `method`, `tool`, `resource` and `prompt` are the
+    caller's own words, cut to a length. `decision` is `allowed`, `denied` (no usable credential,
+    not permitted, or hidden from the caller) or `invalid` (not a request that could be decided on,
+    the default); `outcome` says how an allowed one ended.
     """
 
     correlation_id: str
@@ -27,6 +27,8 @@ class Record(msgspec.Struct, rename="camel", omit_defaults=True):
     caller_kind: str = ""
     method: str = ""
     tool: str = ""
+    resource: str = ""
+    prompt: str = ""
     version: str = ""
     decision: str = ""
     rule: str = ""
@@ -61,6 +63,8 @@ def write(record: Record) -> None:
         decision=record.decision or "invalid",
         method=record.method[:_SHOWN],
         tool=record.tool[:_SHOWN],
+        resource=record.resource[:_SHOWN],
+        prompt=record.prompt[:_SHOWN],
     )
     line.started, line.open = 0.0, False
     _log.info("%s", json.dumps(msgspec.to_builtins(line), separators=(",", ":")))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from shared import command_names
 from shared.caller import Caller
@@ -53,7 +53,8 @@ class Policy:
     """The rules of all offered tools.
 
     `tools` maps a tool's name to what its own decorator asks. `own_prefixes` are the identifiers
-    of this endpoint: a scope `<prefix>/x` equals `x` for these prefixes and for no other.
+    of this endpoint: a scope `<prefix>/x` equals `x` for these prefixes and for no other. `given`
+    holds rules that are decided already: of resources that are what a tool returns.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Policy:
         tools: Mapping[str, Requirement],
         overrides: Iterable[Override],
         own_prefixes: Iterable[str],
+        given: Mapping[str, Rule] | None = None,
     ) -> None:
         self._prefixes = tuple(f"{prefix.rstrip('/')}/" for prefix in own_prefixes)
         self._callable_only = settings.list_tools == "callable"
@@ -77,7 +79,7 @@ class Policy:
                 own,
             )
             for name, own in tools.items()
-        }
+        } | dict(given or {})
         self.admits_anonymous = any(rule.open for rule in self.rules.values())
 
     def _rule(
@@ -140,3 +142,15 @@ class Policy:
     def _short(self, scope: str) -> str:
         prefix = next((p for p in self._prefixes if scope.startswith(p)), "")
         return scope[len(prefix) :]
+
+
+class Policies(NamedTuple):
+    """The policies of everything offered: tools and prompts by name, resources by URI."""
+
+    tools: Policy
+    resources: Policy
+    prompts: Policy
+
+    @property
+    def admits_anonymous(self) -> bool:
+        return any(policy.admits_anonymous for policy in self)

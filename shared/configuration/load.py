@@ -11,9 +11,10 @@ from typing import Annotated, Any, TypedDict, Unpack
 import msgspec
 from msgspec import Meta
 
-from shared.configuration import jsonc, poshmcp
-from shared.configuration.model import ServerSettings, Settings
+from shared.configuration import jsonc, poshmcp, poshmcp_content
+from shared.configuration.model import HostingSettings, ServerSettings, Settings
 from shared.configuration.poshmcp import AuthenticationSection, PowerShellSection
+from shared.configuration.poshmcp_content import PromptsSection, ResourcesSection
 from shared.configuration.problems import ConfigurationError, Problem, Report
 from shared.configuration.sources import Node, Source, apply_environment, merge
 from shared.validation import Path, Violation, check
@@ -49,6 +50,7 @@ class Configuration(msgspec.Struct, rename="pascal", frozen=True):
         PowerShellSection, Meta(description="Which tools, and what each asks: PoshMcp's section.")
     ] = PowerShellSection()
     server: ServerSettings = ServerSettings()
+    hosting: HostingSettings = HostingSettings()
     toolsets: Annotated[
         dict[str, bool | dict[str, Any]],
         Meta(description="Per toolset: false turns it off, an object holds its settings."),
@@ -61,8 +63,8 @@ class Configuration(msgspec.Struct, rename="pascal", frozen=True):
     )
     allowed_hosts: Any = None
     mcp_server: Any = None
-    mcp_resources: Any = None
-    mcp_prompts: Any = None
+    mcp_resources: ResourcesSection = ResourcesSection()
+    mcp_prompts: PromptsSection = PromptsSection()
     application_insights: Any = None
     logging: Any = None
 
@@ -98,7 +100,7 @@ def load(
     report.problems += problems
     if development:
         report.problems += _refuse_development(environment, loopback=where.get("loopback"))
-    settings = _settings(report, environment, development=development, port=where.get("port"))
+    settings = _settings(report, folder, environment, development, where.get("port"))
     if settings is None or report.failed:
         raise ConfigurationError(report.problems)
     return settings, report
@@ -165,7 +167,11 @@ def _refuse_development(environment: Mapping[str, str], *, loopback: bool | None
 
 
 def _settings(
-    report: Report, environment: Mapping[str, str], *, development: bool, port: int | None
+    report: Report,
+    folder: FilePath,
+    environment: Mapping[str, str],
+    development: bool,
+    port: int | None,
 ) -> Settings | None:
     found: list[Violation] = []
     plain = check(report.root.plain(), Configuration, found=found, config=True)
@@ -190,6 +196,8 @@ def _settings(
         report.error(("Authentication",), "missing; expected a section saying who may call")
     selection = poshmcp.read_selection(configuration.power_shell_configuration, report)
     overrides = poshmcp.read_overrides(configuration.power_shell_configuration, report)
+    resources = poshmcp_content.read_resources(configuration.mcp_resources, folder, report)
+    prompts = poshmcp_content.read_prompts(configuration.mcp_prompts, folder, report)
     public_url = None
     if "server" not in broken:
         public_url = _public_url(configuration.server, report, environment, development, port)
@@ -199,10 +207,13 @@ def _settings(
         development,
         public_url,
         configuration.server,
+        configuration.hosting,
         authentication,
         selection,
         overrides,
         configuration.toolsets,
+        resources,
+        prompts,
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path as FilePath
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -39,6 +40,15 @@ class ServerSettings(msgspec.Struct, rename="pascal", frozen=True, kw_only=True)
         int, Meta(ge=1, le=256, description="Threads for tools that are not async.")
     ] = 16
     page_size: Annotated[int, Meta(ge=1, le=1000, description="Tools per page of a list.")] = 200
+
+
+class HostingSettings(msgspec.Struct, rename="pascal", frozen=True, kw_only=True):
+    """Section `Hosting`: how Azure Functions runs the endpoint. It means nothing to other hosts."""
+
+    streaming: Annotated[
+        bool,
+        Meta(description="Answer with events as they come, on Azure Functions; needs a package."),
+    ] = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +129,33 @@ class Override:
 
 
 @dataclass(frozen=True, slots=True)
+class ConfiguredArgument:
+    """An argument of a prompt from the configuration; its value is text."""
+
+    name: str
+    description: str
+    required: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ConfiguredItem:
+    """A resource or a prompt from the configuration, and the path where that says so.
+
+    It comes from `file`, or from the tool called `command`: one of the two. `key` is the URI of a
+    resource or the name of a prompt.
+    """
+
+    key: str
+    name: str
+    description: str
+    path: Path
+    file: FilePath | None = None
+    command: str | None = None
+    mime_type: str | None = None
+    arguments: tuple[ConfiguredArgument, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything the endpoint was told, checked.
 
@@ -129,7 +166,10 @@ class Settings:
     development: bool
     public_url: str
     server: ServerSettings
+    hosting: HostingSettings
     authentication: AuthenticationSettings
     selection: ToolSelection
     overrides: tuple[Override, ...]
     toolsets: Mapping[str, bool | dict[str, Any]] = field(repr=False)
+    resources: tuple[ConfiguredItem, ...] = ()
+    prompts: tuple[ConfiguredItem, ...] = ()

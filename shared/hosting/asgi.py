@@ -25,30 +25,40 @@ class AsgiApplication:
             await self._http(scope, receive, send)
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body = await _body(receive, self._handler.max_body + 1)
-        if body is None:
+        request = await read_request(scope, receive, self._handler.max_body + 1)
+        if request is None:
             return
-        request = Request(
-            method=scope["method"],
-            path=scope["path"],
-            headers=_headers(scope["headers"]),
-            query=scope["query_string"].decode("latin-1"),
-            body=body,
-            streams=True,
-        )
         try:
             response = await self._handler.handle(request)
         except asyncio.CancelledError:
             # The server is stopping and waits no longer.
             response = json_response(503, {"error": "The server is stopping; try again."})
         if isinstance(response, EventStream):
-            await _stream(response, receive, send)
+            await send_stream(response, receive, send)
             return
         headers = [(k.lower().encode(), v.encode("latin-1")) for k, v in response.headers.items()]
         if response.status != 204:
             headers.append((b"content-length", str(len(response.body)).encode()))
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
         await send({"type": "http.response.body", "body": response.body})
+
+
+async def read_request(scope: Scope, receive: Receive, limit: int) -> Request | None:
+    """The request with at most `limit` bytes of its body.
+
+    None when the client went away before it had sent everything.
+    """
+    body = await _body(receive, limit)
+    if body is None:
+        return None
+    return Request(
+        method=scope["method"],
+        path=scope["path"],
+        headers=_headers(scope["headers"]),
+        query=scope["query_string"].decode("latin-1"),
+        body=body,
+        streams=True,
+    )
 
 
 def _headers(lines: list[tuple[bytes, bytes]]) -> dict[str, str]:
@@ -60,10 +70,7 @@ def _headers(lines: list[tuple[bytes, bytes]]) -> dict[str, str]:
 
 
 async def _body(receive: Receive, limit: int) -> bytes | None:
-    """The body, or its first `limit` bytes: what comes after them is left to the server to drop.
-
-    None when the client went away before it had sent everything.
-    """
+    """The body, or its first `limit` bytes: what comes after them is left to the server to drop."""
     chunks: list[bytes] = []
     size = 0
     while size < limit:
@@ -78,7 +85,7 @@ async def _body(receive: Receive, limit: int) -> bytes | None:
     return b"".join(chunks)[:limit]
 
 
-async def _stream(stream: EventStream, receive: Receive, send: Send) -> None:
+async def send_stream(stream: EventStream, receive: Receive, send: Send) -> None:
     """Send events as they come, until they end or the client is gone."""
     headers = [(k.lower().encode(), v.encode("latin-1")) for k, v in stream.headers.items()]
     await send({"type": "http.response.start", "status": 200, "headers": headers})

@@ -23,6 +23,8 @@ METHOD_NOT_FOUND = Fault(-32601, 404, 200)
 INVALID_ENVELOPE = Fault(-32602, 400, 400)
 """The `_meta` keys every modern request carries are missing or malformed."""
 INVALID_PARAMS = Fault(-32602, 200, 200)
+RESOURCE_NOT_FOUND = Fault(-32602, 200, 200)
+RESOURCE_NOT_FOUND_LEGACY = Fault(-32002, 200, 200)
 INTERNAL_ERROR = Fault(-32603, 200, 200)
 HEADER_MISMATCH = Fault(-32020, 400, 400)
 UNSUPPORTED_VERSION = Fault(-32022, 400, 400)

@@ -3,7 +3,7 @@
 from msgspec import Meta
 
 from shared.tools.context import ToolContext
-from shared.tools.decorator import tool
+from shared.tools.decorator import prompt, resource, tool
 from shared.tools.errors import ToolError
 
-__all__ = ["Meta", "ToolContext", "ToolError", "tool"]
+__all__ = ["Meta", "ToolContext", "ToolError", "prompt", "resource", "tool"]

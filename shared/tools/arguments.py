@@ -16,32 +16,37 @@ class BadArguments(Exception):
     """The arguments do not fit. The text lists every problem, for the agent to mend them."""
 
 
-def convert(signature: Signature, arguments: dict[str, Any]) -> dict[str, Any]:
-    """Keyword arguments for the tool. Raises BadArguments."""
+def convert(
+    signature: Signature, arguments: dict[str, Any], *, texts: bool = False
+) -> dict[str, Any]:
+    """Keyword arguments for the function. Raises BadArguments.
+
+    With `texts` every argument is text, as of prompts and URIs, and may stand for a number.
+    """
     try:
-        return _keywords(signature, arguments)
+        return _keywords(signature, arguments, texts=texts)
     except msgspec.ValidationError:
         pass
     # JSON Schema counts 5.0 as an integer; msgspec does not.
     arguments = _integers(arguments)
     try:
-        return _keywords(signature, arguments)
+        return _keywords(signature, arguments, texts=texts)
     except msgspec.ValidationError as error:
         found: list[Violation] = []
-        check(arguments, signature.arguments, found=found)
+        check(arguments, signature.arguments, found=found, config=texts)
         problems = [_told(violation) for violation in found] or [str(error)]
         more = len(problems) - _TOLD
         rest = [f"and {more} more problems"] if more > 0 else []
         raise BadArguments("\n".join([*problems[:_TOLD], *rest])) from None
 
 
-def _keywords(signature: Signature, arguments: dict[str, Any]) -> dict[str, Any]:
+def _keywords(signature: Signature, arguments: dict[str, Any], *, texts: bool) -> dict[str, Any]:
     if signature.records:
         found: list[Violation] = []
         check(arguments, signature.arguments, found=found)
         if found:
             raise msgspec.ValidationError("the arguments do not fit")
-    converted = msgspec.convert(arguments, signature.arguments, str_keys=True)
+    converted = msgspec.convert(arguments, signature.arguments, strict=not texts, str_keys=True)
     return {name: getattr(converted, name) for name in converted.__struct_fields__}
 
 

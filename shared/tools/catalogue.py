@@ -1,4 +1,4 @@
-"""Find the tools: every module of a package is a toolset, every `@tool` in it a tool."""
+"""Find what is offered: every module of a package is a toolset, with tools, resources, prompts."""
 
 import ast
 import importlib
@@ -14,9 +14,17 @@ import msgspec
 
 from shared import command_names
 from shared.tools import signature
-from shared.tools.decorator import ToolOptions, options_of
+from shared.tools.decorator import (
+    Complete,
+    Options,
+    PromptOptions,
+    ResourceOptions,
+    ToolOptions,
+    options_of,
+)
 from shared.tools.errors import ToolDefinitionError
 from shared.tools.signature import Signature
+from shared.tools.uri_template import UriTemplate
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -47,6 +55,36 @@ class Tool:
 
 
 @dataclass(frozen=True, slots=True)
+class Resource:
+    """One resource, or a family of them (`template`). `call` is how its contents come about."""
+
+    options: ResourceOptions
+    template: UriTemplate
+    call: Tool
+
+    @property
+    def is_template(self) -> bool:
+        return bool(self.template.variables)
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One prompt. `call` is how its messages come about."""
+
+    options: PromptOptions
+    call: Tool
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """Everything that is offered: tools and prompts by name, resources by URI or template."""
+
+    tools: Mapping[str, Tool]
+    resources: Mapping[str, Resource]
+    prompts: Mapping[str, Prompt]
+
+
+@dataclass(frozen=True, slots=True)
 class ToolsetFile:
     """A toolset before it is imported: what its source text tells."""
 
@@ -63,7 +101,7 @@ class Toolset:
 
     file: ToolsetFile
     settings_type: type[msgspec.Struct] | None
-    functions: tuple[tuple[Callable[..., Any], ToolOptions, str], ...]
+    functions: tuple[tuple[Callable[..., Any], Options, str], ...]
 
 
 def discover(package: str) -> list[Path]:
@@ -134,7 +172,7 @@ def load(file: ToolsetFile) -> Toolset:
 
 def _functions(
     module: ModuleType, file: ToolsetFile
-) -> list[tuple[Callable[..., Any], ToolOptions, str]]:
+) -> list[tuple[Callable[..., Any], Options, str]]:
     found = []
     for value in dict.fromkeys(filter(callable, vars(module).values())):
         options = options_of(value)
@@ -144,16 +182,63 @@ def _functions(
     return found
 
 
-def tools_of(toolset: Toolset, settings: Any) -> list[Tool]:
-    """The tools of a toolset, in the order of its file, sharing its checked settings."""
-    tools = []
+def items_of(toolset: Toolset, settings: Any) -> list[Tool | Resource | Prompt]:
+    """What a toolset offers, in the order of its file, sharing its checked settings."""
+    items: list[Tool | Resource | Prompt] = []
     for function, options, where in toolset.functions:
         name = function.__name__ if options.name is None else options.name
         if not _NAME.fullmatch(name):
             raise ToolDefinitionError(where, f"{name} must be 1 to 64 of A-Z a-z 0-9 _ -")
         read = signature.read(function, toolset.settings_type, f"{where} {name}")
-        tools.append(Tool(name, toolset.file.name, function, options, read, where, settings))
-    return tools
+        as_tool = options if isinstance(options, ToolOptions) else _called(options)
+        tool = Tool(name, toolset.file.name, function, as_tool, read, where, settings)
+        if isinstance(options, ResourceOptions):
+            items.append(_resource(options, tool))
+        elif isinstance(options, PromptOptions):
+            items.append(Prompt(options, _completable(options.complete, tool)))
+        else:
+            items.append(tool)
+    return items
+
+
+def _called(options: ResourceOptions | PromptOptions) -> ToolOptions:
+    return ToolOptions(title=options.title, scopes=options.scopes, roles=options.roles)
+
+
+def _resource(options: ResourceOptions, tool: Tool) -> Resource:
+    try:
+        template = UriTemplate(options.uri)
+    except ValueError as error:
+        raise ToolDefinitionError(tool.where, f"{options.uri}: {error}") from None
+    parameters = set(tool.signature.input_schema.get("properties", {}))
+    if parameters != set(template.variables):
+        variables = ", ".join(template.variables) or "none"
+        text = f"its parameters must be the variables of {options.uri}: {variables}"
+        raise ToolDefinitionError(tool.where, text)
+    return Resource(options, template, _completable(options.complete, tool))
+
+
+def _completable(complete: Complete, tool: Tool) -> Tool:
+    for name in complete:
+        if name not in tool.signature.input_schema.get("properties", {}):
+            raise ToolDefinitionError(tool.where, f"complete names {name}, which is no parameter")
+    return tool
+
+
+def gather(items: list[Tool | Resource | Prompt]) -> Catalogue:
+    """Everything offered, found by its name. Raises ToolDefinitionError for two of one name."""
+    resources: dict[str, Resource] = {}
+    prompts: dict[str, Prompt] = {}
+    for item in items:
+        if isinstance(item, Resource) and resources.setdefault(item.options.uri, item) is not item:
+            where = resources[item.options.uri].call.where
+            raise ToolDefinitionError(item.call.where, f"{item.options.uri} is also {where}")
+        if isinstance(item, Prompt) and prompts.setdefault(item.call.name, item) is not item:
+            where = prompts[item.call.name].call.where
+            raise ToolDefinitionError(item.call.where, f"prompt {item.call.name} is also {where}")
+    return Catalogue(
+        by_name([item for item in items if isinstance(item, Tool)]), resources, prompts
+    )
 
 
 def by_name(tools: list[Tool]) -> Mapping[str, Tool]:

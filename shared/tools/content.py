@@ -1,11 +1,11 @@
-"""What a tool may return besides text and data: the protocol's content blocks.
+"""What tools, resources and prompts may return besides text and data: the protocol's own forms.
 
 A tool whose return annotation is one of these, or a list of them, sends them as they are. Binary
 data are `bytes` here and base64 on the wire.
 """
 
 from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import msgspec
 
@@ -64,6 +64,13 @@ class EmbeddedResource(msgspec.Struct, frozen=True, tag="resource", tag_field="t
     """A resource sent along: `EmbeddedResource(Contents(uri="notes:1", text="…"))`."""
 
     resource: Contents
+
+
+class Message(msgspec.Struct, frozen=True):
+    """One message of a prompt."""
+
+    content: "str | Text | Image | Audio | ResourceLink | EmbeddedResource"
+    role: Literal["user", "assistant"] = "user"
 
 
 Block = Text | Image | Audio | ResourceLink | EmbeddedResource

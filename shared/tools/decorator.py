@@ -1,12 +1,15 @@
-"""`@tool`: marks a function as a tool and leaves it as it is."""
+"""`@tool`, `@resource` and `@prompt`: mark a function and leave it as it is."""
 
-from collections.abc import Callable, Sequence
-from types import FunctionType
+from collections.abc import Callable, Mapping, Sequence
+from types import FunctionType, MappingProxyType
 from typing import Any, NamedTuple, TypeVar, overload
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_MARK = "__tool_options__"
+_MARK = "__offered_as__"
+
+Complete = Mapping[str, Callable[[str], Sequence[str]]]
+"""For each argument, a function from what was typed so far to the values it may become."""
 
 
 class ToolOptions(NamedTuple):
@@ -69,19 +72,111 @@ def tool(
         open_world,
     )
 
-    def mark(marked: F) -> F:
-        if not isinstance(marked, FunctionType):
-            raise TypeError(f"@tool marks a function; write @tool(name=…) or mend {marked!r:.60}")
-        setattr(marked, _MARK, options)
-        return marked
-
-    return mark if function is None else mark(function)
+    return _marked(options) if function is None else _marked(options)(function)
 
 
-def options_of(value: object) -> ToolOptions | None:
-    """What `@tool` was told about a function, or None when it is not a tool."""
+class ResourceOptions(NamedTuple):
+    """What `@resource` was told."""
+
+    uri: str
+    name: str | None = None
+    title: str | None = None
+    mime_type: str | None = None
+    scopes: tuple[str, ...] | None = None
+    roles: tuple[str, ...] | None = None
+    complete: Complete = MappingProxyType({})
+
+
+def resource(
+    uri: str,
+    *,
+    name: str | None = None,
+    title: str | None = None,
+    mime_type: str | None = None,
+    scopes: Sequence[str] | None = None,
+    roles: Sequence[str] | None = None,
+    complete: Complete | None = None,
+) -> Callable[[F], F]:
+    """Offer what a function returns as a resource under `uri`.
+
+    With variables (`invoices://{customer}`) it is a template, and each variable a parameter. Text
+    is sent as text, `bytes` as a blob, anything else as JSON. `scopes` and `roles` as for `tool`.
+    """
+    options = ResourceOptions(
+        uri,
+        name,
+        title,
+        mime_type,
+        _names("scopes", scopes),
+        _names("roles", roles),
+        complete or {},
+    )
+    return _marked(options)
+
+
+class PromptOptions(NamedTuple):
+    """What `@prompt` was told."""
+
+    name: str | None = None
+    title: str | None = None
+    scopes: tuple[str, ...] | None = None
+    roles: tuple[str, ...] | None = None
+    complete: Complete = MappingProxyType({})
+
+
+@overload
+def prompt(function: F, /) -> F: ...
+
+
+@overload
+def prompt(
+    *,
+    name: str | None = None,
+    title: str | None = None,
+    scopes: Sequence[str] | None = None,
+    roles: Sequence[str] | None = None,
+    complete: Complete | None = None,
+) -> Callable[[F], F]: ...
+
+
+def prompt(
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    name: str | None = None,
+    title: str | None = None,
+    scopes: Sequence[str] | None = None,
+    roles: Sequence[str] | None = None,
+    complete: Complete | None = None,
+) -> Any:
+    """Offer what a function returns as a prompt: text, or a list of `Message`.
+
+    Its parameters are the prompt's arguments. `scopes` and `roles` as for `tool`.
+    """
+    options = PromptOptions(
+        name, title, _names("scopes", scopes), _names("roles", roles), complete or {}
+    )
+    return _marked(options) if function is None else _marked(options)(function)
+
+
+Options = ToolOptions | ResourceOptions | PromptOptions
+
+
+def options_of(value: object) -> Options | None:
+    """What a decorator was told about a function, or None when it has none."""
     options = getattr(value, _MARK, None)
-    return options if isinstance(options, ToolOptions) else None
+    return options if isinstance(options, Options) else None
+
+
+def _marked(options: Options) -> Callable[[F], F]:
+    def mark(function: F) -> F:
+        if not isinstance(function, FunctionType):
+            text = f"a decorator marks a function; write @tool(name=…) or mend {function!r:.60}"
+            raise TypeError(text)
+        setattr(function, _MARK, options)
+        return function
+
+    return mark
 
 
 def _names(parameter: str, names: Sequence[str] | None) -> tuple[str, ...] | None:

@@ -7,21 +7,38 @@ import inspect
 import logging
 import sys
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal, NamedTuple
 
 import msgspec
 
 from shared.caller import Caller
-from shared.tools import arguments
-from shared.tools.catalogue import Tool
+from shared.tools import arguments, reading
+from shared.tools.catalogue import Resource, Tool
 from shared.tools.content import Block
 from shared.tools.context import Report, ToolContext
+from shared.tools.decorator import Complete
 from shared.tools.errors import ToolError
+from shared.tools.reading import plain_text
 
 _log = logging.getLogger("postern.tools")
 _BLOCKS = msgspec.json.Decoder(list[Block])
+_MISFIT = (TypeError, ValueError, RecursionError)
+_NOT_AS_ANNOTATED = "returned what its annotation does not allow"
+
+
+Kind = Literal["ok", "bad_arguments", "tool_error", "failed", "timeout", "too_large"]
+"""How a call ended, for the audit record."""
+
+
+class Failure(Exception):
+    """There is no result. `text` is for the caller."""
+
+    def __init__(self, kind: Kind, text: str) -> None:
+        super().__init__(text)
+        self.kind = kind
+        self.text = text
 
 
 class Outcome(NamedTuple):
@@ -29,10 +46,10 @@ class Outcome(NamedTuple):
 
     `texts` are the text blocks; `structured` is the result as JSON when the tool declares an
     output schema (then the first text is the same JSON); `blocks` are what a tool of content blocks
-    returned, as JSON values. `kind` is for the audit record.
+    returned, as JSON values.
     """
 
-    kind: Literal["ok", "bad_arguments", "tool_error", "failed", "timeout", "too_large"]
+    kind: Kind
     texts: tuple[str, ...]
     structured: bytes | None = None
     blocks: tuple[dict[str, Any], ...] = ()
@@ -68,27 +85,98 @@ class Runner:
         """
         try:
             keywords = arguments.convert(tool.signature, given)
+            result = await self._result(tool, keywords, caller, correlation_id, report)
         except arguments.BadArguments as error:
             return Outcome("bad_arguments", (str(error),))
+        except Failure as failure:
+            return Outcome(failure.kind, (failure.text,))
+        return self._content(tool, result, correlation_id)
+
+    async def read(
+        self, resource: Resource, uri: str, given: Mapping[str, str], caller: Caller, id: str
+    ) -> list[dict[str, Any]]:
+        """The contents of a resource, as JSON values. `given` are the variables of its URI.
+
+        Raises Failure; `bad_arguments` when a variable does not fit its type. `id` is the
+        correlation id.
+        """
+        tool = resource.call
+        result = await self._result(tool, self._texts(tool, given), caller, id, None)
+        try:
+            contents = reading.contents(tool.signature, result, uri, resource.options.mime_type)
+        except _MISFIT:
+            raise self._broken(tool, id, _NOT_AS_ANNOTATED) from None
+        if len(msgspec.json.encode(contents)) > self._limit:
+            raise Failure("too_large", f"The resource is larger than {self._limit:,} bytes.")
+        return contents
+
+    async def prompt(
+        self, tool: Tool, given: Mapping[str, str], caller: Caller, id: str
+    ) -> list[dict[str, Any]]:
+        """The messages of a prompt, as JSON values. Raises Failure, as `read` does."""
+        result = await self._result(tool, self._texts(tool, given), caller, id, None)
+        try:
+            messages = reading.messages(result)
+        except _MISFIT:
+            raise self._broken(tool, id, _NOT_AS_ANNOTATED) from None
+        if len(msgspec.json.encode(messages)) > self._limit:
+            raise Failure("too_large", f"The prompt is larger than {self._limit:,} bytes.")
+        return messages
+
+    async def complete(
+        self, call: Tool, complete: Complete, argument: str, typed: str, caller: Caller, id: str
+    ) -> list[str]:
+        """The values an argument may become: by its own function, else those its type names.
+
+        Raises Failure, as `read` does. An argument that knows no values has none.
+        """
+        function = complete.get(argument)
+        if function is None:
+            return reading.choices(call.signature.input_schema, argument, typed)
+        context = ToolContext(caller, call.settings, id, time.monotonic() + self._timeout)
+        try:
+            work = self._call(functools.partial(function, typed), {})
+            return msgspec.convert(await self._within_deadline(work, context), list[str])
+        except Exception:
+            raise self._broken(call, id, f"could not complete {argument}") from None
+
+    def _texts(self, tool: Tool, given: Mapping[str, str]) -> dict[str, Any]:
+        try:
+            return arguments.convert(tool.signature, dict(given), texts=True)
+        except arguments.BadArguments as error:
+            raise Failure("bad_arguments", str(error)) from None
+
+    async def _result(
+        self,
+        tool: Tool,
+        keywords: dict[str, Any],
+        caller: Caller,
+        correlation_id: str,
+        report: Report | None,
+    ) -> Any:
+        """What the function returns. Raises Failure with what the caller may know."""
         deadline = time.monotonic() + self._timeout
         context = ToolContext(caller, tool.settings, correlation_id, deadline, _report=report)
         if tool.signature.context_parameter is not None:
             keywords[tool.signature.context_parameter] = context
         try:
-            result = await self._within_deadline(self._call(tool, keywords), context)
+            return await self._within_deadline(self._call(tool.function, keywords), context)
         except _DeadlinePassed:
-            return self._timed_out(tool, context)
+            text = (
+                f"{tool.name} did not finish within {self._timeout:g} seconds and was stopped. "
+                f"{_NARROW} Correlation id: {correlation_id}"
+            )
+            raise Failure("timeout", text) from None
         except ToolError as error:
-            return Outcome("tool_error", (_cut(_clean(str(error)), self._limit),))
+            raise Failure("tool_error", _cut(_clean(str(error)), self._limit)) from None
         except Exception:
-            return self._failed(tool, correlation_id, "raised an exception")
-        return self._content(tool, result, correlation_id)
+            raise self._broken(tool, correlation_id, "raised an exception") from None
 
-    async def _call(self, tool: Tool, keywords: dict[str, Any]) -> Any:
+    async def _call(self, function: Callable[..., Any], keywords: dict[str, Any]) -> Any:
         try:
-            if inspect.iscoroutinefunction(tool.function):
-                return await tool.function(**keywords)
-            call = functools.partial(tool.function, **keywords)
+            if inspect.iscoroutinefunction(function):
+                return await function(**keywords)
+            call = functools.partial(function, **keywords)
             run = contextvars.copy_context().run
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(self._pool, run, _call_in_thread, call)
@@ -131,10 +219,11 @@ class Runner:
                 return self._text(tool, result)
             # Decoding holds the result to its annotation: what is not declared is not sent, and
             # what JSON cannot say (NaN) does not become something else.
-            value = decoder.decode(msgspec.json.encode(result, enc_hook=_plain_text))
+            value = decoder.decode(msgspec.json.encode(result, enc_hook=plain_text))
             encoded = msgspec.json.encode(value)
-        except (TypeError, ValueError, RecursionError):
-            return self._failed(tool, correlation_id, "returned what its annotation does not allow")
+        except _MISFIT:
+            failure = self._broken(tool, correlation_id, _NOT_AS_ANNOTATED)
+            return Outcome(failure.kind, (failure.text,))
         if len(encoded) <= self._limit:
             return Outcome("ok", (encoded.decode(),), encoded)
         return self._limited_list(value) if isinstance(value, list) else _too_large(self._limit)
@@ -153,7 +242,7 @@ class Runner:
             return Outcome("ok", ())
         if isinstance(result, str):
             return self._limited_text(str(result))
-        return self._limited_text(msgspec.json.encode(result, enc_hook=_plain_text).decode())
+        return self._limited_text(msgspec.json.encode(result, enc_hook=plain_text).decode())
 
     def _limited_text(self, text: str) -> Outcome:
         text = _clean(text)
@@ -178,17 +267,11 @@ class Runner:
         notice = f"Truncated: the first {len(items):,} of {len(value):,} items. {_NARROW}"
         return Outcome("ok", (body.decode(), notice), body)
 
-    def _timed_out(self, tool: Tool, context: ToolContext[Any]) -> Outcome:
-        text = (
-            f"{tool.name} did not finish within {self._timeout:g} seconds and was stopped. "
-            f"{_NARROW} Correlation id: {context.correlation_id}"
-        )
-        return Outcome("timeout", (text,))
-
-    def _failed(self, tool: Tool, correlation_id: str, what: str) -> Outcome:
+    def _broken(self, tool: Tool, correlation_id: str, what: str) -> Failure:
+        """What the caller learns of a defect: that there is one. The log has the rest."""
         _log.exception("%s %s (correlation id %s)", tool.name, what, correlation_id)
         text = f"{tool.name} failed. The operator finds the reason under correlation id "
-        return Outcome("failed", (f"{text}{correlation_id}.",))
+        return Failure("failed", f"{text}{correlation_id}.")
 
 
 def _call_in_thread(call: "functools.partial[Any]") -> Any:
@@ -217,13 +300,6 @@ def _cut(text: str, limit: int) -> str:
 def _clean(text: str) -> str:
     """Text that UTF-8 can hold: what stands for undecodable bytes becomes a question mark."""
     return text.encode(errors="replace").decode()
-
-
-def _plain_text(value: object) -> str:
-    """msgspec takes `str` but none of its subclasses."""
-    if isinstance(value, str):
-        return str.__str__(value)
-    raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
 def _task(work: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":

@@ -6,6 +6,7 @@ from typing import Literal
 
 import httpx2
 import mcp
+import mcp_types
 import pytest
 from mcp.client.streamable_http import streamable_http_client
 
@@ -121,3 +122,34 @@ async def test_the_client_sees_the_work_progress(counting: Server, mode: Mode, t
         result = await client.call_tool(tool, {"steps": 3}, progress_callback=tell)
     assert not result.is_error
     assert told == [(1, 3), (2, 3), (3, 3)]
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("library")
+    with serving(write_configuration(folder, configured()), "tests.library_toolsets") as running:
+        yield running
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_the_client_reads_resources_and_gets_prompts(library: Server, mode: Mode) -> None:
+    async with connected(library, mode) as client:
+        resources = (await client.list_resources()).resources
+        templates = (await client.list_resource_templates()).resource_templates
+        prompts = (await client.list_prompts()).prompts
+        welcome = await client.read_resource("notes://welcome")
+        invoice = await client.read_resource("invoices://C-1/42")
+        weather = await client.get_prompt("weather", {"city": "Oslo"})
+        city = await client.complete(
+            mcp_types.PromptReference(type="ref/prompt", name="travel"),
+            {"name": "city", "value": "Ber"},
+        )
+        with pytest.raises(mcp.MCPError, match="Resource not found"):
+            await client.read_resource("notes://secret")
+    assert "notes://welcome" in [str(resource.uri) for resource in resources]
+    assert [t.uri_template for t in templates] == ["invoices://{customer}/{number}"]
+    assert [prompt.name for prompt in prompts] == ["weather", "travel"]
+    assert welcome.contents[0].text == "# Welcome"  # type: ignore[union-attr]
+    assert invoice.contents[0].text == '{"number":42,"total":10.0}'  # type: ignore[union-attr]
+    assert weather.messages[0].content.text.startswith("What is the weather in Oslo")  # type: ignore[union-attr]
+    assert city.completion.values == ["Berlin", "Bergen", "Bern"]

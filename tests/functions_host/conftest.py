@@ -11,7 +11,7 @@ from tests.functions_host.packaged import unpack
 from tests.support import configured
 
 collect_ignore = (
-    ["test_indexing.py", "test_invocation.py"]
+    ["test_indexing.py", "test_invocation.py", "test_streaming.py", "test_streaming_adapter.py"]
     if importlib.util.find_spec("azure_functions_runtime") is None
     else []
 )
@@ -31,14 +31,55 @@ def greet(name: str, times: int = 1) -> str:
     return " ".join([f"Hello, {name}!"] * times)
 '''
 
+COUNTING = '''"""Counting."""
+
+import asyncio
+from pathlib import Path
+
+from shared.tools import ToolContext, tool
+
+
+@tool(roles=["reader"])
+async def count(gate: str, context: ToolContext) -> str:
+    """Count to two, telling how far it is; the second only once there is a file `gate`."""
+    await context.progress(1, 2)
+    try:
+        while not Path(gate).exists():
+            await asyncio.sleep(0.01)
+    except asyncio.CancelledError:
+        Path(gate).with_suffix(".stopped").touch()
+        raise
+    await context.progress(2, 2)
+    return "counted"
+'''
+
+
+def extended(folder: Path) -> Path:
+    """The packaged app with two keys and toolsets of its user's."""
+    app = unpack(folder, configured())
+    (app / "toolsets" / "greetings.py").write_text(GREETINGS, encoding="utf-8")
+    (app / "toolsets" / "counting.py").write_text(COUNTING, encoding="utf-8")
+    return app
+
 
 @pytest.fixture(scope="session")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FunctionsHost]:
-    """The packaged app with two keys and a toolset of its user's."""
-    app = unpack(tmp_path_factory.mktemp("functions") / "app", configured())
-    (app / "toolsets" / "greetings.py").write_text(GREETINGS, encoding="utf-8")
-    with hosting(app) as running:
+def buffered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FunctionsHost]:
+    with hosting(extended(tmp_path_factory.mktemp("buffered") / "app")) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def streaming(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FunctionsHost]:
+    app = extended(tmp_path_factory.mktemp("streaming") / "app")
+    with hosting(app, {"Hosting__Streaming": "true"}) as running:
+        yield running
+
+
+@pytest.fixture(scope="session", params=["buffered", "streaming"])
+def host(request: pytest.FixtureRequest) -> FunctionsHost:
+    """What holds for one way of answering holds for the other."""
+    running: FunctionsHost = request.getfixturevalue(request.param)
+    return running
 
 
 @pytest.fixture(scope="session")

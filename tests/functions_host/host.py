@@ -5,6 +5,9 @@ functions and encodes responses. What the host does around it is done here: rout
 joining, leaving out bodies without a length. There is one runtime to a process and the app brings
 its own `shared`, so the worker side runs in a process of its own (`main`) and exchanges one line
 of JSON a request with the test's side (`FunctionsHost`).
+
+When the app streams, the worker opens an HTTP server. Requests then go there as they are, with a
+header that names the invocation, and the line of JSON carries nothing but the route's parameters.
 """
 
 import asyncio
@@ -15,10 +18,12 @@ import os
 import re
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import parse_qsl, urlsplit
@@ -48,6 +53,7 @@ class FunctionsHost:
         started = self._answer()
         assert "functions" in started, started
         self.functions: list[dict[str, Any]] = started["functions"]
+        self.server: str | None = started["server"]
         settings = json.loads((folder / "host.json").read_text(encoding="utf-8"))
         http = settings.get("extensions", {}).get("http", {})
         self.route_prefix: str = http.get("routePrefix", "api")
@@ -65,35 +71,105 @@ class FunctionsHost:
         *,
         chunked: bool = False,
     ) -> Reply:
-        """Send one request. A chunked one has no Content-Length, and so loses its body."""
-        url = urlsplit(target)
-        route, params = next(
-            (
-                (route, match)
-                for route in self._routes
-                if (match := route.pattern.fullmatch(url.path)) and method in route.methods
-            ),
-            (None, None),
-        )
-        if route is None or params is None:
+        """Send one request and read the whole response.
+
+        A chunked request has no Content-Length, and so loses its body unless the app streams.
+        """
+        if self._match(method, target) is None:
             return Reply(404, {}, b"")
-        query = _joined(parse_qsl(url.query, keep_blank_values=True))
+        if self.server is not None:
+            with self.opened(method, target, headers, body, chunked=chunked) as response:
+                return Reply(response.status, _lowered(response), response.read())
+        url = urlsplit(target)
         self._send(
-            {
-                "function": route.function_id,
-                "parameter": route.parameter,
+            self._invocation(method, target)
+            | {
                 "method": method,
                 "url": f"https://{HOSTNAME}{target}",
                 "headers": _joined([("Host", HOSTNAME), *headers], lower=True),
-                "params": {name: value for name, value in params.groupdict().items() if value},
-                "query": query,
+                "query": _joined(parse_qsl(url.query, keep_blank_values=True)),
                 "body": "" if chunked else base64.b64encode(body).decode(),
             }
         )
-        answer = self._answer()
-        assert "error" not in answer, answer["error"]
+        answer = self._ended()
         answered = {name.lower(): value for name, value in answer["headers"].items()}
         return Reply(answer["status"], answered, base64.b64decode(answer["body"]))
+
+    @contextmanager
+    def opened(
+        self,
+        method: str,
+        target: str,
+        headers: Sequence[tuple[str, str]] = (),
+        body: bytes = b"",
+        *,
+        chunked: bool = False,
+    ) -> Iterator[HTTPResponse]:
+        """The response of an app that streams, to be read as it comes, or left."""
+        invocation = self._invocation(method, target)
+        with closing(self._connection()) as connection:
+            self._send(invocation)
+            _head(connection, method, target, [("x-ms-invocation-id", invocation["id"]), *headers])
+            if chunked:
+                connection.putheader("Transfer-Encoding", "chunked")
+                halves = [half for half in (body[: len(body) // 2], body[len(body) // 2 :]) if half]
+                connection.endheaders(iter(halves), encode_chunked=True)
+            else:
+                connection.putheader("Content-Length", str(len(body)))
+                connection.endheaders(body)
+            response = connection.getresponse()
+            self._ended()
+            yield response
+
+    def abandon(self, target: str, headers: Sequence[tuple[str, str]], part: bytes) -> None:
+        """Post the first part of a body, then leave; returns when the invocation has ended."""
+        invocation = self._invocation("POST", target)
+        with closing(self._connection()) as connection:
+            self._send(invocation)
+            _head(connection, "POST", target, [("x-ms-invocation-id", invocation["id"]), *headers])
+            connection.putheader("Content-Length", str(len(part) + 1))
+            connection.endheaders(part)
+        self._ended()
+
+    def _match(self, method: str, target: str) -> tuple["_Route", dict[str, str]] | None:
+        """The route of a request, and its parameters."""
+        path = urlsplit(target).path
+        for route in self._routes:
+            match = route.pattern.fullmatch(path)
+            if match and method in route.methods:
+                return route, {name: value for name, value in match.groupdict().items() if value}
+        return None
+
+    def _invocation(self, method: str, target: str) -> dict[str, Any]:
+        """What the worker is told of a request to an app that streams."""
+        match = self._match(method, target)
+        assert match is not None
+        route, params = match
+        return {
+            "id": str(uuid.uuid4()),
+            "function": route.function_id,
+            "parameter": route.parameter,
+            "params": params,
+        }
+
+    def _connection(self) -> HTTPConnection:
+        """A connection to the worker's server, which is told of before it listens."""
+        assert self.server is not None
+        connection = HTTPConnection(urlsplit(self.server).netloc, timeout=30)
+        deadline = time.monotonic() + 10
+        while True:
+            try:
+                connection.connect()
+                return connection
+            except ConnectionRefusedError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
+
+    def _ended(self) -> Any:
+        answer = self._answer()
+        assert "error" not in answer, answer["error"]
+        return answer
 
     def _send(self, value: Any) -> None:
         assert self._process.stdin is not None
@@ -108,13 +184,18 @@ class FunctionsHost:
 
 
 @contextmanager
-def hosting(folder: Path, variables: Mapping[str, str] | None = None) -> Iterator[FunctionsHost]:
-    """Host the app in `folder` until the block ends; `variables` are its app settings."""
+def hosting(
+    folder: Path, variables: Mapping[str, str] | None = None, *, without: str = ""
+) -> Iterator[FunctionsHost]:
+    """Host the app in `folder` until the block ends; `variables` are its app settings.
+
+    `without` names a module that cannot be imported there.
+    """
     log = folder.with_suffix(".log")
     with (
         log.open("w", encoding="utf-8") as errors,
         subprocess.Popen(
-            [sys.executable, "-I", str(Path(__file__)), str(folder)],
+            [sys.executable, "-I", str(Path(__file__)), str(folder), without],
             cwd=folder,
             env={"PATH": os.defpath, **(variables or {})},
             stdin=subprocess.PIPE,
@@ -165,6 +246,18 @@ def trigger_of(function: Mapping[str, Any]) -> dict[str, Any]:
     """The HTTP trigger among a function's bindings."""
     bindings: list[dict[str, Any]] = function["bindings"]
     return next(b for b in bindings if b["type"].lower() == "httptrigger")
+
+
+def _head(
+    connection: HTTPConnection, method: str, target: str, headers: Sequence[tuple[str, str]]
+) -> None:
+    connection.putrequest(method, target, skip_accept_encoding=True)
+    for name, value in headers:
+        connection.putheader(name, value)
+
+
+def _lowered(response: HTTPResponse) -> dict[str, str]:
+    return {name.lower(): value for name, value in response.getheaders()}
 
 
 def _joined(pairs: Sequence[tuple[str, str]], *, lower: bool = False) -> dict[str, str]:
@@ -238,12 +331,24 @@ def _event(**request: Any) -> _Message:
     return _Message(request=_Message(**request), properties=properties)
 
 
-def main(folder: str) -> None:
+class _Without:
+    """Stands before the importers and refuses one module."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def find_spec(self, name: str, *_: Any) -> None:
+        if name == self._name:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+
+def main(folder: str, without: str) -> None:
     """The worker side: index the app, then answer a line of standard input with one of output."""
     lines = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     logging.basicConfig(level=logging.INFO)
     sys.path.insert(0, folder)
+    sys.meta_path.insert(0, _Without(without))
     asyncio.run(_work(folder, lines))
 
 
@@ -263,6 +368,7 @@ async def _work(folder: str, lines: IO[str]) -> None:
     listed = await runtime.functions_metadata_request(_event())
     tell(
         {
+            "server": indexed.capabilities.get("HttpUri"),
             "functions": [
                 {
                     "id": function.function_id,
@@ -270,7 +376,7 @@ async def _work(folder: str, lines: IO[str]) -> None:
                     "bindings": [json.loads(binding) for binding in function.raw_bindings],
                 }
                 for function in listed.function_metadata_results
-            ]
+            ],
         }
     )
     while line := await asyncio.to_thread(sys.stdin.readline):
@@ -279,18 +385,18 @@ async def _work(folder: str, lines: IO[str]) -> None:
 
 async def _invoke(runtime: Any, given: Mapping[str, Any]) -> dict[str, Any]:
     http = _Message(
-        method=given["method"],
-        url=given["url"],
-        headers=given["headers"],
+        method=given.get("method", ""),
+        url=given.get("url", ""),
+        headers=given.get("headers", {}),
         params=given["params"],
-        query=given["query"],
-        body=_TypedData(bytes=base64.b64decode(given["body"])),
+        query=given.get("query", {}),
+        body=_TypedData(bytes=base64.b64decode(given.get("body", ""))),
     )
     binding = _ParameterBinding(name=given["parameter"], data=_TypedData(http=http))
     response = await runtime.invocation_request(
         _event(
             invocation_request=_Message(
-                invocation_id=str(uuid.uuid4()),
+                invocation_id=given["id"],
                 function_id=given["function"],
                 trigger_metadata={},
                 input_data=[binding],
@@ -301,6 +407,8 @@ async def _invoke(runtime: Any, given: Mapping[str, Any]) -> dict[str, Any]:
     )
     if response.result.status != _StatusResult.Success:
         return {"error": str(response.result.exception.message)}
+    if response.return_value is None:
+        return {}
     answer = response.return_value.http
     return {
         "status": int(answer.status_code),
@@ -310,4 +418,4 @@ async def _invoke(runtime: Any, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

@@ -14,7 +14,7 @@ from tests.support import OPS_KEY, READER_KEY, configured, message, routing_head
 
 JSON = ("Content-Type", "application/json")
 KEY = ("X-API-Key", READER_KEY)
-TOOLS = ["get_process", "get_service", "get_endpoint_status", "greet", "whoami"]
+TOOLS = ["get_process", "get_service", "get_endpoint_status", "count", "greet", "whoami"]
 
 
 def send(
@@ -153,9 +153,11 @@ def test_a_notification_is_accepted_without_a_body(host: FunctionsHost) -> None:
     assert (reply.status, reply.body) == (202, b"")
 
 
-def test_a_chunked_body_arrives_empty_and_the_message_says_what_to_do(host: FunctionsHost) -> None:
+def test_a_chunked_body_arrives_empty_and_the_message_says_what_to_do(
+    buffered: FunctionsHost,
+) -> None:
     body = json.dumps(message("ping")).encode()
-    reply = host.request("POST", "/mcp", [JSON, KEY], body, chunked=True)
+    reply = buffered.request("POST", "/mcp", [JSON, KEY], body, chunked=True)
     assert (reply.status, reply.json["error"]["code"]) == (400, -32700)
     assert "empty" in reply.json["error"]["message"]
     assert "Content-Length" in reply.json["error"]["message"]

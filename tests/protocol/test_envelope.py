@@ -99,13 +99,14 @@ def test_a_name_header_is_wanted_only_where_a_name_is() -> None:
 @pytest.mark.parametrize(
     ("method", "params"), [("prompts/get", {"name": "p"}), ("resources/read", {"uri": "x:y"})]
 )
-def test_named_methods_not_served_still_need_their_name_first(
+def test_prompts_and_resources_are_named_in_the_header_too(
     method: str, params: dict[str, Any]
 ) -> None:
     body = modern(method, params)
     bare = {"mcp-protocol-version": MODERN, "mcp-method": method}
     assert refusal(body, bare).fault.code == -32020
-    assert refusal(body, {**bare, "mcp-name": next(iter(params.values()))}).fault.code == -32601
+    assert refusal(body, {**bare, "mcp-name": "other"}).fault.code == -32020
+    assert call(body, {**bare, "mcp-name": next(iter(params.values()))}).method == method
 
 
 def test_a_mismatch_beats_an_unsupported_version() -> None:

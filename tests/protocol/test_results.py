@@ -27,6 +27,7 @@ DEFINITIONS = {
     for name in ("alpha", "beta", "gamma", "delta", "epsilon")
 }
 NAMES = tuple(DEFINITIONS)
+CAPABILITIES: dict[str, Any] = {"tools": {}, "resources": {}, "prompts": {}, "completions": {}}
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def test_initialize_offers_tools_and_nothing_that_needs_a_session(
 ) -> None:
     answer = plain(results.initialize(version))
     assert answer["protocolVersion"] == version
-    assert answer["capabilities"] == {"tools": {}}
+    assert answer["capabilities"] == CAPABILITIES
     assert answer["instructions"] == "Be kind."
     assert answer["serverInfo"]["name"] == "postern"
     assert ("title" in answer["serverInfo"]) == (version != "2025-03-26")
@@ -54,7 +55,7 @@ def test_initialize_offers_tools_and_nothing_that_needs_a_session(
 def test_discover_names_every_version_and_carries_the_server_in_meta(results: Results) -> None:
     answer = plain(results.discover("2026-07-28"))
     assert answer["supportedVersions"] == list(SUPPORTED)
-    assert answer["capabilities"] == {"tools": {}}
+    assert answer["capabilities"] == CAPABILITIES
     assert answer["resultType"] == "complete"
     assert answer["cacheScope"] == "private"
     assert type(answer["ttlMs"]) is int
@@ -71,7 +72,7 @@ def test_without_instructions_none_are_sent() -> None:
 def pages(results: Results, visible: tuple[str, ...], version: str) -> list[dict[str, Any]]:
     found, cursor = [], None
     while True:
-        page = plain(results.tools(visible, DEFINITIONS, cursor, version))
+        page = plain(results.page("tools", visible, DEFINITIONS, cursor, version))
         found.append(page)
         cursor = page.get("nextCursor")
         if cursor is None:
@@ -88,19 +89,19 @@ def test_a_list_comes_in_pages_that_together_hold_every_tool_once(
 
 
 def test_any_instance_continues_another_ones_list(results: Results) -> None:
-    cursor = plain(results.tools(NAMES, DEFINITIONS, None, "2025-11-25"))["nextCursor"]
+    cursor = plain(results.page("tools", NAMES, DEFINITIONS, None, "2025-11-25"))["nextCursor"]
     other = Results(ServerInfo("postern", "1.2.3"), None, page_size=3)
-    page = plain(other.tools(NAMES, DEFINITIONS, cursor, "2025-11-25"))
+    page = plain(other.page("tools", NAMES, DEFINITIONS, cursor, "2025-11-25"))
     assert [tool["name"] for tool in page["tools"]] == ["gamma", "delta", "epsilon"]
 
 
 def test_an_empty_cursor_starts_the_list(results: Results) -> None:
-    page = plain(results.tools(NAMES, DEFINITIONS, "", "2025-11-25"))
+    page = plain(results.page("tools", NAMES, DEFINITIONS, "", "2025-11-25"))
     assert page["tools"][0]["name"] == "alpha"
 
 
 def test_a_list_of_nothing_is_an_empty_list(results: Results) -> None:
-    assert plain(results.tools((), DEFINITIONS, None, "2025-11-25")) == {"tools": []}
+    assert plain(results.page("tools", (), DEFINITIONS, None, "2025-11-25")) == {"tools": []}
 
 
 def cursor_after(text: str) -> str:
@@ -115,27 +116,27 @@ def cursor_after(text: str) -> str:
         "ünïcode",
         "====",
         cursor_after("alpha"),
-        cursor_after("prompts/list after alpha"),
-        cursor_after("tools/list after nobody"),
-        cursor_after("tools/list after epsilon") + "x",
+        cursor_after("prompts after alpha"),
+        cursor_after("tools after nobody"),
+        cursor_after("tools after epsilon") + "x",
         "A" * 100_000,
     ],
 )
 def test_a_cursor_that_is_not_ours_is_invalid(results: Results, cursor: str) -> None:
     with pytest.raises(ProtocolError) as caught:
-        results.tools(NAMES, DEFINITIONS, cursor, "2025-11-25")
+        results.page("tools", NAMES, DEFINITIONS, cursor, "2025-11-25")
     assert caught.value.fault.code == -32602
 
 
 def test_a_cursor_does_not_lead_to_a_tool_that_is_not_visible(results: Results) -> None:
-    cursor = plain(results.tools(NAMES, DEFINITIONS, None, "2025-11-25"))["nextCursor"]
+    cursor = plain(results.page("tools", NAMES, DEFINITIONS, None, "2025-11-25"))["nextCursor"]
     with pytest.raises(ProtocolError):
-        results.tools(("alpha", "gamma"), DEFINITIONS, cursor, "2025-11-25")
+        results.page("tools", ("alpha", "gamma"), DEFINITIONS, cursor, "2025-11-25")
 
 
 def test_callers_who_see_different_tools_get_different_lists(results: Results) -> None:
     for visible in (("alpha",), ("beta",), ("alpha", "beta")):
-        page = plain(results.tools(visible, DEFINITIONS, None, "2025-11-25"))
+        page = plain(results.page("tools", visible, DEFINITIONS, None, "2025-11-25"))
         assert tuple(tool["name"] for tool in page["tools"]) == visible
 
 
@@ -151,7 +152,7 @@ def test_callers_who_see_different_tools_get_different_lists(results: Results) -
 def test_a_tool_has_the_fields_its_version_knows(
     results: Results, version: str, fields: set[str]
 ) -> None:
-    tool = plain(results.tools(NAMES, DEFINITIONS, None, version))["tools"][0]
+    tool = plain(results.page("tools", NAMES, DEFINITIONS, None, version))["tools"][0]
     assert set(tool) == {"name", "description", "inputSchema", "annotations"} | fields
     assert (tool.get("title") or tool["annotations"].get("title")) == "Alpha"
 
@@ -160,7 +161,9 @@ def test_an_output_that_is_no_object_is_wrapped_where_only_objects_are_allowed(
     results: Results,
 ) -> None:
     def schema(version: str) -> Any:
-        return plain(results.tools(NAMES, DEFINITIONS, None, version))["tools"][0]["outputSchema"]
+        return plain(results.page("tools", NAMES, DEFINITIONS, None, version))["tools"][0][
+            "outputSchema"
+        ]
 
     assert schema("2026-07-28") == LIST_SCHEMA
     assert schema("2025-06-18") == {

@@ -52,10 +52,8 @@ def where(context: ToolContext[Settings]) -> str:
 
 
 def tools(package: str) -> list[Tool]:
-    found = []
-    for file in files_of(package):
-        found += catalogue.tools_of(catalogue.load(file), None)
-    return found
+    items = [i for f in files_of(package) for i in catalogue.items_of(catalogue.load(f), None)]
+    return [item for item in items if isinstance(item, Tool)]
 
 
 def files_of(package: str) -> list[ToolsetFile]:
@@ -70,7 +68,7 @@ def toolset(make_package: MakePackage, source: str | bytes) -> ToolsetFile:
 def refusal(make_package: MakePackage, source: str) -> str:
     file = toolset(make_package, source)
     with pytest.raises(ToolDefinitionError) as caught:
-        catalogue.tools_of(catalogue.load(file), None)
+        catalogue.items_of(catalogue.load(file), None)
     return str(caught.value)
 
 
@@ -237,16 +235,16 @@ def test_a_toolset_without_settings_is_on_unless_it_is_turned_off(
     make_package: MakePackage, tmp_path: Path
 ) -> None:
     package = make_package({"greeting.py": GREETING})
-    assert list(offered(tmp_path, package).tools) == ["greet"]
-    assert list(offered(tmp_path, package, {"Greeting": True}).tools) == ["greet"]
-    assert list(offered(tmp_path, package, {"Greeting": False}).tools) == []
+    assert list(offered(tmp_path, package).catalogue.tools) == ["greet"]
+    assert list(offered(tmp_path, package, {"Greeting": True}).catalogue.tools) == ["greet"]
+    assert list(offered(tmp_path, package, {"Greeting": False}).catalogue.tools) == []
 
 
 def test_a_toolset_that_is_off_needs_nothing_installed(
     make_package: MakePackage, tmp_path: Path
 ) -> None:
     package = make_package({"invoices.py": UNIMPORTABLE, "greeting.py": GREETING})
-    assert list(offered(tmp_path, package, {"invoices": False}).tools) == ["greet"]
+    assert list(offered(tmp_path, package, {"invoices": False}).catalogue.tools) == ["greet"]
     assert f"{package}.invoices" not in sys.modules
     assert "a_package_that_is_not_installed" in problems(tmp_path, package)
 
@@ -255,8 +253,8 @@ def test_a_toolset_with_settings_is_on_only_with_its_section(
     make_package: MakePackage, tmp_path: Path
 ) -> None:
     package = make_package({"invoices.py": "import nothing_installed\n" + WITH_SETTINGS})
-    assert list(offered(tmp_path, package).tools) == []
-    assert list(offered(tmp_path, package, {"invoices": False}).tools) == []
+    assert list(offered(tmp_path, package).catalogue.tools) == []
+    assert list(offered(tmp_path, package, {"invoices": False}).catalogue.tools) == []
 
 
 def test_the_settings_of_a_toolset_are_read_checked_and_shared(
@@ -264,7 +262,7 @@ def test_the_settings_of_a_toolset_are_read_checked_and_shared(
 ) -> None:
     package = make_package({"invoices.py": WITH_SETTINGS})
     section = {"InvoicesUrl": "https://invoices.example.com", "RETRIES": "5"}
-    tool = offered(tmp_path, package, {"Invoices": section}).tools["where"]
+    tool = offered(tmp_path, package, {"Invoices": section}).catalogue.tools["where"]
     assert tool.settings.invoices_url == "https://invoices.example.com"
     assert tool.settings.retries == 5
 
@@ -316,5 +314,5 @@ def test_neither_a_tool_nor_its_settings_show_a_secret(
 ) -> None:
     package = make_package({"invoices.py": WITH_SETTINGS})
     section = {"InvoicesUrl": "https://user:s3cret-value@invoices.example.com"}
-    tool = offered(tmp_path, package, {"invoices": section}).tools["where"]
+    tool = offered(tmp_path, package, {"invoices": section}).catalogue.tools["where"]
     assert "s3cret-value" not in repr(tool)

@@ -14,6 +14,7 @@ import pytest
 
 from shared import VERSION
 from shared.tools import ToolError
+from shared.tools.decorator import ToolOptions, options_of
 from shared.tools.runner import Outcome, Runner
 from tests.tools.support import CALLER, tool_of
 from toolsets import diagnostics
@@ -216,7 +217,8 @@ def test_the_endpoint_tells_how_it_is() -> None:
 
 @pytest.mark.parametrize("function", [get_process, get_service, get_endpoint_status])
 async def test_every_tool_only_reads_and_says_so(runner: Runner, function: Any) -> None:
-    options = function.__tool_options__
+    options = options_of(function)
+    assert isinstance(options, ToolOptions)
     assert (options.read_only, options.open_world, bool(options.title)) == (True, False, True)
     outcome = await call(runner, function)
     assert outcome.kind in ("ok", "tool_error")

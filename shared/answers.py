@@ -1,0 +1,317 @@
+"""What each MCP method answers, and to whom: the policy before the work, everywhere the same.
+
+Wires `authorization`, `tools` and `protocol` for `endpoint.py`, which owns all that is HTTP.
+"""
+
+import functools
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+
+from shared import VERSION
+from shared.audit.record import Record
+from shared.authentication.authenticate import Authenticator, Refused
+from shared.authorization.policy import Decision, Policies
+from shared.caller import Caller
+from shared.configuration.model import Settings
+from shared.http import Refusal
+from shared.protocol import faults
+from shared.protocol.envelope import Call
+from shared.protocol.faults import ProtocolError
+from shared.protocol.results import (
+    Content,
+    Definition,
+    ListKind,
+    PromptDefinition,
+    ResourceDefinition,
+    Results,
+    ServerInfo,
+    ToolDefinition,
+)
+from shared.protocol.versions import FEATURES
+from shared.tools.catalogue import Catalogue, Prompt, Resource, Tool
+from shared.tools.context import Report
+from shared.tools.runner import Failure, Runner
+from shared.tools.uri_template import MAX_URI
+
+
+class Answers:
+    """Answers the requests of one endpoint."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        catalogue: Catalogue,
+        policies: Policies,
+        authenticator: Authenticator,
+    ) -> None:
+        server = settings.server
+        self._settings = settings
+        self._catalogue = catalogue
+        self._policies = policies
+        self._authenticator = authenticator
+        self._tools = {name: _tool(tool) for name, tool in catalogue.tools.items()}
+        self._resources = {uri: _resource(r) for uri, r in catalogue.resources.items()}
+        self._prompts = {name: _prompt(prompt) for name, prompt in catalogue.prompts.items()}
+        info = ServerInfo(server.name, VERSION, server.title)
+        self._results = Results(info, server.instructions, server.page_size)
+        self._runner = Runner(
+            timeout=server.tool_timeout_seconds,
+            threads=server.tool_threads,
+            max_result_bytes=server.max_result_bytes,
+        )
+
+    def callable_tools(self, caller: Caller) -> list[ToolDefinition]:
+        """The tools a caller may call right now."""
+        return [self._tools[name] for name in self._policies.tools.callable(caller)]
+
+    async def answer(
+        self, call: Call, caller: Caller, record: Record, report: Report | None = None
+    ) -> Any:
+        """The result of one request, ready for JSON encoding.
+
+        `report` takes a tool's progress. Raises ProtocolError, or Refusal for what HTTP answers
+        (401, 403). Fills in the record.
+        """
+        record.method, record.version = call.method, call.version
+        match call.method:
+            case "tools/call":
+                return await self._call_tool(call, caller, record, report)
+            case "resources/read":
+                return await self._read_resource(call, caller, record)
+            case "prompts/get":
+                return await self._get_prompt(call, caller, record)
+            case "completion/complete":
+                return await self._complete(call, caller, record)
+        record.decision, record.outcome = "allowed", "ok"
+        match call.method:
+            case "initialize":
+                return self._results.initialize(call.version)
+            case "server/discover":
+                return self._results.discover(call.version)
+            case "tools/list":
+                visible = self._policies.tools.visible(caller)
+                return self._page(call, "tools", visible, self._tools)
+            case "resources/list":
+                visible = self._visible_resources(caller, templates=False)
+                return self._page(call, "resources", visible, self._resources)
+            case "resources/templates/list":
+                visible = self._visible_resources(caller, templates=True)
+                return self._page(call, "resourceTemplates", visible, self._resources)
+            case "prompts/list":
+                visible = self._policies.prompts.visible(caller)
+                return self._page(call, "prompts", visible, self._prompts)
+            case _:
+                return self._results.empty(call.version)
+
+    def _page(
+        self,
+        call: Call,
+        kind: ListKind,
+        visible: tuple[str, ...],
+        definitions: Mapping[str, Definition],
+    ) -> msgspec.Raw:
+        cursor = call.params.get("cursor")
+        return self._results.page(kind, visible, definitions, cursor, call.version)
+
+    def _visible_resources(self, caller: Caller, *, templates: bool) -> tuple[str, ...]:
+        visible = self._policies.resources.visible(caller)
+        resources = self._catalogue.resources
+        return tuple(uri for uri in visible if resources[uri].is_template is templates)
+
+    async def _call_tool(
+        self, call: Call, caller: Caller, record: Record, report: Report | None
+    ) -> Any:
+        name: str = call.params["name"]
+        record.tool = name
+        tool = self._catalogue.tools.get(name)
+        decision = self._policies.tools.decide(caller, name) if tool is not None else None
+        unknown = functools.partial(_unknown, call, f"Unknown tool: {name[:80]}")
+        self._authorize(call, caller, name, decision, unknown, record)
+        if tool is None:
+            raise unknown()
+        outcome = await self._runner.run(
+            tool, call.params.get("arguments") or {}, caller, record.correlation_id, report
+        )
+        record.outcome = outcome.kind
+        content = Content(
+            outcome.texts,
+            outcome.blocks,
+            outcome.structured,
+            is_object=(tool.signature.output_schema or {}).get("type") == "object",
+            is_error=outcome.is_error,
+        )
+        return self._results.call(content, call.version)
+
+    async def _read_resource(self, call: Call, caller: Caller, record: Record) -> Any:
+        uri: str = call.params["uri"]
+        record.resource = uri
+        found = [
+            (resource, given, self._policies.resources.decide(caller, key))
+            for key, resource in self._catalogue.resources.items()
+            if (given := resource.template.match(uri)) is not None
+        ]
+        # A resource of its own goes before a template, what the caller may read before what not.
+        found.sort(key=lambda match: (not match[2].allowed, match[0].is_template))
+        resource, given, decision = found[0] if found else (None, {}, None)
+        unknown = functools.partial(_no_resource, call, uri)
+        self._authorize(call, caller, uri[:80], decision, unknown, record)
+        if resource is None:
+            raise unknown()
+        with _failures(call, record):
+            read = self._runner.read
+            contents = await read(resource, uri, given, caller, record.correlation_id)
+        return self._results.read(contents, call.version)
+
+    async def _get_prompt(self, call: Call, caller: Caller, record: Record) -> Any:
+        name: str = call.params["name"]
+        record.prompt = name
+        prompt = self._catalogue.prompts.get(name)
+        decision = self._policies.prompts.decide(caller, name) if prompt is not None else None
+        unknown = functools.partial(_unknown, call, f"Unknown prompt: {name[:80]}")
+        self._authorize(call, caller, name, decision, unknown, record)
+        if prompt is None:
+            raise unknown()
+        given = call.params.get("arguments") or {}
+        with _failures(call, record):
+            get = self._runner.prompt
+            messages = await get(prompt.call, given, caller, record.correlation_id)
+        return self._results.prompt(prompt.call.signature.description, messages, call.version)
+
+    async def _complete(self, call: Call, caller: Caller, record: Record) -> Any:
+        ref, argument = call.params["ref"], call.params["argument"]
+        item: Prompt | Resource | None
+        if ref["type"] == "ref/prompt":
+            name = record.prompt = ref["name"]
+            item, policy = self._catalogue.prompts.get(name), self._policies.prompts
+        else:
+            name = record.resource = ref["uri"]
+            item, policy = self._catalogue.resources.get(name), self._policies.resources
+        decision = policy.decide(caller, name) if item is not None else None
+        unknown = functools.partial(_unknown, call, f"Nothing to complete: {name[:80]}")
+        self._authorize(call, caller, name[:80], decision, unknown, record)
+        if item is None:
+            raise unknown()
+        with _failures(call, record):
+            values = await self._runner.complete(
+                item.call,
+                item.options.complete,
+                argument["name"],
+                argument["value"],
+                caller,
+                record.correlation_id,
+            )
+        return self._results.complete(values, call.version)
+
+    def _authorize(
+        self,
+        call: Call,
+        caller: Caller,
+        name: str,
+        decision: Decision | None,
+        unknown: Callable[[], ProtocolError],
+        record: Record,
+    ) -> None:
+        """Let an allowed call pass, or raise in a form that tells nothing the caller may not know.
+
+        To an anonymous caller everything it may not call looks the same, whether it exists or not
+        (`decision` is None), and so do hidden and unknown things to everyone else (`unknown`).
+        """
+        if decision is not None:
+            record.rule = decision.rule.written
+            if decision.allowed:
+                record.decision = "allowed"
+                return
+            record.decision = "denied"
+            wanted = [*decision.missing_scopes, *decision.missing_roles]
+            record.reason = f"{decision.outcome}: {', '.join(wanted)}".removesuffix(": ")
+        if caller.kind == "anonymous" and self._settings.authentication.enabled:
+            record.decision = "denied"
+            raise refusal_of(self._authenticator.refusal(), call.id)
+        if decision is None or not decision.visible:
+            raise unknown()
+        missing = ", ".join(decision.missing_scopes)
+        text = f"{name} needs what this credential lacks: {missing}."
+        challenge = self._authenticator.challenge(
+            "insufficient_scope", text, decision.missing_scopes
+        )
+        raise Refusal(403, text, {"WWW-Authenticate": str(challenge)}, call.id)
+
+
+def refusal_of(refused: Refused, id: str | int | None = None) -> Refusal:
+    """What authentication refused, as HTTP says it."""
+    challenge = refused.challenge
+    headers = {} if challenge is None else {"WWW-Authenticate": str(challenge)}
+    return Refusal(refused.status, refused.message, headers, id)
+
+
+def _unknown(call: Call, text: str) -> ProtocolError:
+    modern = FEATURES[call.version].modern
+    return ProtocolError(faults.INVALID_PARAMS, text, id=call.id, modern=modern)
+
+
+def _no_resource(call: Call, uri: str) -> ProtocolError:
+    modern = FEATURES[call.version].modern
+    fault = faults.RESOURCE_NOT_FOUND if modern else faults.RESOURCE_NOT_FOUND_LEGACY
+    data = {"uri": uri[:MAX_URI]}
+    return ProtocolError(fault, "Resource not found.", id=call.id, modern=modern, data=data)
+
+
+@contextmanager
+def _failures(call: Call, record: Record) -> Iterator[None]:
+    """Turn what a resource or prompt could not do into a JSON-RPC error."""
+    modern = FEATURES[call.version].modern
+    try:
+        yield
+    except Failure as failure:
+        record.outcome = failure.kind
+        bad = failure.kind == "bad_arguments"
+        fault = faults.INVALID_PARAMS if bad else faults.INTERNAL_ERROR
+        raise ProtocolError(fault, failure.text, id=call.id, modern=modern) from None
+    record.outcome = "ok"
+
+
+def _tool(tool: Tool) -> ToolDefinition:
+    read = tool.signature
+    return ToolDefinition(
+        tool.name,
+        read.description,
+        read.input_schema,
+        tool.options.title,
+        read.output_schema,
+        tool.annotations,
+    )
+
+
+def _resource(resource: Resource) -> ResourceDefinition:
+    options, call = resource.options, resource.call
+    return ResourceDefinition(
+        options.uri,
+        options.name or call.name,
+        call.signature.description,
+        options.title,
+        options.mime_type,
+        resource.is_template,
+    )
+
+
+def _prompt(prompt: Prompt) -> PromptDefinition:
+    schema = prompt.call.signature.input_schema
+    required = schema.get("required", ())
+    arguments = [
+        {
+            "name": name,
+            **({"description": part["description"]} if "description" in part else {}),
+            "required": name in required,
+        }
+        for name, part in schema.get("properties", {}).items()
+    ]
+    signature = prompt.call.signature
+    return PromptDefinition(
+        prompt.options.name or prompt.call.name,
+        signature.description,
+        prompt.options.title,
+        arguments,
+    )
