@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from shared import VERSION
+from shared import VERSION, request_state
 from shared.audit.record import Record
 from shared.authentication.authenticate import Authenticator, Refused
 from shared.authorization.policy import Decision, Policies
@@ -31,10 +31,25 @@ from shared.protocol.results import (
     ToolDefinition,
 )
 from shared.protocol.versions import FEATURES
+from shared.request_state import BadState, Binding, Sealer
 from shared.tools.catalogue import Catalogue, Prompt, Resource, Tool
-from shared.tools.context import Report
-from shared.tools.runner import Failure, Runner
+from shared.tools.context import Confirmation, Report
+from shared.tools.inputs import CapabilityMissing, InputRequired, Inputs, form
+from shared.tools.runner import Failure, Outcome, Runner
 from shared.tools.uri_template import MAX_URI
+from shared.wording import shown
+
+_NO_KEYS = "This endpoint cannot ask: Server:ConfirmationKeys is not set."
+_NO_CLIENT = "This client cannot be asked: it needs protocol version 2026-07-28."
+
+
+class _Asking(Exception):
+    """A call ends with questions: what is asked, by name, and the state to come back with."""
+
+    def __init__(self, requests: Mapping[str, Mapping[str, Any]], state: str) -> None:
+        super().__init__("input required")
+        self.requests = requests
+        self.state = state
 
 
 class Answers:
@@ -55,6 +70,8 @@ class Answers:
         self._tools = {name: _tool(tool) for name, tool in catalogue.tools.items()}
         self._resources = {uri: _resource(r) for uri, r in catalogue.resources.items()}
         self._prompts = {name: _prompt(prompt) for name, prompt in catalogue.prompts.items()}
+        keys = settings.confirmation_keys
+        self._sealer = Sealer(keys) if keys else None
         info = ServerInfo(server.name, VERSION, server.title)
         self._results = Results(info, server.instructions, server.page_size)
         self._runner = Runner(
@@ -76,15 +93,19 @@ class Answers:
         (401, 403). Fills in the record.
         """
         record.method, record.version = call.method, call.version
-        match call.method:
-            case "tools/call":
-                return await self._call_tool(call, caller, record, report)
-            case "resources/read":
-                return await self._read_resource(call, caller, record)
-            case "prompts/get":
-                return await self._get_prompt(call, caller, record)
-            case "completion/complete":
-                return await self._complete(call, caller, record)
+        try:
+            match call.method:
+                case "tools/call":
+                    return await self._call_tool(call, caller, record, report)
+                case "resources/read":
+                    return await self._read_resource(call, caller, record)
+                case "prompts/get":
+                    return await self._get_prompt(call, caller, record)
+                case "completion/complete":
+                    return await self._complete(call, caller, record)
+        except _Asking as asking:
+            record.outcome = "input_required"
+            return self._results.input_required(asking.requests, asking.state, call.version)
         record.decision, record.outcome = "allowed", "ok"
         match call.method:
             case "initialize":
@@ -132,9 +153,13 @@ class Answers:
         self._authorize(call, caller, name, decision, unknown, record)
         if tool is None:
             raise unknown()
-        outcome = await self._runner.run(
-            tool, call.params.get("arguments") or {}, caller, record.correlation_id, report
-        )
+        given = call.params.get("arguments") or {}
+        with self._round(call, caller, name, given) as inputs:
+            outcome = self._unconfirmed(tool, given, inputs)
+            if outcome is None:
+                outcome = await self._runner.run(
+                    tool, given, caller, record.correlation_id, report, inputs
+                )
         record.outcome = outcome.kind
         content = Content(
             outcome.texts,
@@ -144,6 +169,80 @@ class Answers:
             is_error=outcome.is_error,
         )
         return self._results.call(content, call.version)
+
+    @contextmanager
+    def _round(
+        self, call: Call, caller: Caller, name: str, arguments: Mapping[str, Any]
+    ) -> Iterator[Inputs | None]:
+        """One round of a call that may ask: the answers so far, and what becomes of questions.
+
+        None before 2026-07-28. Raises ProtocolError for a state that is not of this call.
+        """
+        if not FEATURES[call.version].modern:
+            yield None
+            return
+        bound = request_state.binding(caller.principal, call.method, name, arguments)
+        answers = self._answers_so_far(call, bound)
+        unavailable = None if self._sealer is not None else _NO_KEYS
+        try:
+            yield Inputs(call.client_capabilities, answers, unavailable)
+        except InputRequired as required:
+            if self._sealer is None:
+                raise RuntimeError("asked without a key") from None
+            state = self._sealer.seal(bound, answers, list(required.requests))
+            asked = {
+                name: {"method": request.method, "params": request.params}
+                for name, request in required.requests.items()
+            }
+            raise _Asking(asked, state) from None
+        except CapabilityMissing as missing:
+            names = ", ".join(missing.capabilities)
+            text = f"This needs a client that declares the capability {names}."
+            data = {"requiredCapabilities": missing.capabilities}
+            raise ProtocolError(
+                faults.CAPABILITY_MISSING, text, id=call.id, modern=True, data=data
+            ) from None
+
+    def _answers_so_far(self, call: Call, bound: Binding) -> dict[str, Any]:
+        """What was answered in earlier rounds and in this one, to what was really asked."""
+        state, responses = call.params.get("requestState"), call.params.get("inputResponses")
+        if state is None:
+            return {}
+        try:
+            if self._sealer is None or not isinstance(state, str):
+                raise BadState
+            answers, asked = self._sealer.open(state, bound)
+        except BadState:
+            text = "The requestState is not valid for this call, or too old; start again without."
+            raise ProtocolError(faults.INVALID_PARAMS, text, id=call.id, modern=True) from None
+        given = responses if isinstance(responses, dict) else {}
+        answers.update({n: given[n] for n in asked if isinstance(given.get(n), dict)})
+        return answers
+
+    def _unconfirmed(
+        self, tool: Tool, given: Mapping[str, Any], inputs: Inputs | None
+    ) -> Outcome | None:
+        """Why a destructive tool is not run now, or None for one that may be.
+
+        Raises InputRequired to ask, and CapabilityMissing where the client could be asked but did
+        not say so.
+        """
+        if not tool.options.destructive:
+            return None
+        rule = self._settings.server.unconfirmed_destructive_calls
+        if (
+            inputs is not None
+            and self._sealer is not None
+            and ("elicitation" in inputs.capabilities or rule == "refuse")
+        ):
+            message = f"{tool.options.title or tool.name}: run it with {shown(given, 300)}?"
+            answer = inputs.take({"confirm-call": form(Confirmation, message)})["confirm-call"]
+            confirmed = answer is not None and answer.confirm
+            return None if confirmed else Outcome("declined", ("The person did not confirm it.",))
+        if rule == "allow":
+            return None
+        why = _NO_CLIENT if inputs is None else _NO_KEYS
+        return Outcome("declined", (f"{tool.name} needs a confirmation. {why}",))
 
     async def _read_resource(self, call: Call, caller: Caller, record: Record) -> Any:
         uri: str = call.params["uri"]
@@ -160,9 +259,9 @@ class Answers:
         self._authorize(call, caller, uri[:80], decision, unknown, record)
         if resource is None:
             raise unknown()
-        with _failures(call, record):
+        with _failures(call, record), self._round(call, caller, uri, {}) as inputs:
             read = self._runner.read
-            contents = await read(resource, uri, given, caller, record.correlation_id)
+            contents = await read(resource, uri, given, caller, record.correlation_id, inputs)
         return self._results.read(contents, call.version)
 
     async def _get_prompt(self, call: Call, caller: Caller, record: Record) -> Any:
@@ -175,9 +274,9 @@ class Answers:
         if prompt is None:
             raise unknown()
         given = call.params.get("arguments") or {}
-        with _failures(call, record):
+        with _failures(call, record), self._round(call, caller, name, given) as inputs:
             get = self._runner.prompt
-            messages = await get(prompt.call, given, caller, record.correlation_id)
+            messages = await get(prompt.call, given, caller, record.correlation_id, inputs)
         return self._results.prompt(prompt.call.signature.description, messages, call.version)
 
     async def _complete(self, call: Call, caller: Caller, record: Record) -> Any:

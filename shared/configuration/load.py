@@ -11,6 +11,7 @@ from typing import Annotated, Any, TypedDict, Unpack
 import msgspec
 from msgspec import Meta
 
+from shared import request_state
 from shared.configuration import jsonc, poshmcp, poshmcp_content
 from shared.configuration.model import HostingSettings, ServerSettings, Settings
 from shared.configuration.poshmcp import AuthenticationSection, PowerShellSection
@@ -201,20 +202,38 @@ def _settings(
     public_url = None
     if "server" not in broken:
         public_url = _public_url(configuration.server, report, environment, development, port)
+    keys = _confirmation_keys(configuration.server, report, development=development)
     if found or authentication is None or public_url is None:
         return None
     return Settings(
         development,
         public_url,
-        configuration.server,
+        msgspec.structs.replace(configuration.server, confirmation_keys=[]),
         configuration.hosting,
         authentication,
         selection,
         overrides,
         configuration.toolsets,
+        keys,
         resources,
         prompts,
     )
+
+
+def _confirmation_keys(
+    server: ServerSettings, report: Report, *, development: bool
+) -> tuple[tuple[str, bytes], ...]:
+    """The keys that seal what clients carry between rounds; in development one of this process."""
+    keys = []
+    for index, text in enumerate(server.confirmation_keys):
+        try:
+            keys.append(request_state.read_key(text))
+        except ValueError as error:
+            expected = "expected <id>:<32 random bytes in base64url>"
+            report.error(("Server", "ConfirmationKeys", index), f"{error} does not fit; {expected}")
+    if not keys and development:
+        keys.append(request_state.random_key())
+    return tuple(keys)
 
 
 def _placeholders(node: Node, path: Path, unknown: set[Path]) -> Iterator[Path]:

@@ -39,6 +39,14 @@ class ServerSettings(msgspec.Struct, rename="pascal", frozen=True, kw_only=True)
     tool_threads: Annotated[
         int, Meta(ge=1, le=256, description="Threads for tools that are not async.")
     ] = 16
+    confirmation_keys: Annotated[
+        list[str],
+        Meta(description="<id>:<32 bytes in base64url>, the same on all instances; first seals."),
+    ] = []
+    unconfirmed_destructive_calls: Annotated[
+        Literal["refuse", "allow"],
+        Meta(description="What happens to destructive tools where nobody can be asked."),
+    ] = "refuse"
     page_size: Annotated[int, Meta(ge=1, le=1000, description="Tools per page of a list.")] = 200
 
 
@@ -171,5 +179,6 @@ class Settings:
     selection: ToolSelection
     overrides: tuple[Override, ...]
     toolsets: Mapping[str, bool | dict[str, Any]] = field(repr=False)
+    confirmation_keys: tuple[tuple[str, bytes], ...] = field(default=(), repr=False)
     resources: tuple[ConfiguredItem, ...] = ()
     prompts: tuple[ConfiguredItem, ...] = ()

@@ -11,7 +11,9 @@ from shared.wording import json_kind, shown
 
 # Names under `Keys` are the keys themselves, and these values are credentials.
 _SECRET_NAMES_UNDER = re.compile(r"^keys$", re.IGNORECASE)
-_SECRET_VALUES = re.compile(r"secret|password|token|connection[-_]?string|key$", re.IGNORECASE)
+_SECRET_VALUES = re.compile(
+    r"secret|password|token|connection[-_]?string|confirmationkeys|key$", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)

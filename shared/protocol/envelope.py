@@ -33,6 +33,13 @@ class Call(msgspec.Struct, frozen=True):
     version: str
 
     @property
+    def client_capabilities(self) -> dict[str, Any]:
+        """What the client declared on this request; nothing before 2026-07-28."""
+        meta = self.params.get("_meta")
+        declared = meta.get(_CAPABILITIES_KEY) if isinstance(meta, dict) else None
+        return declared if isinstance(declared, dict) else {}
+
+    @property
     def progress_token(self) -> str | int | None:
         """What progress is to be told under, when the client asked for it."""
         meta = self.params.get("_meta")

@@ -154,6 +154,13 @@ class Results:
         shaped = [{**m, "content": _block(m["content"], features)} for m in messages]
         return self._shape({"description": description, "messages": shaped}, version)
 
+    def input_required(
+        self, requests: Mapping[str, Mapping[str, Any]], state: str, version: str
+    ) -> dict[str, Any]:
+        """InputRequiredResult (2026-07-28 basic/patterns/mrtr): what is asked, by name."""
+        result = self._shape({"inputRequests": requests, "requestState": state}, version)
+        return {**result, "resultType": "input_required"}
+
     def complete(self, values: Sequence[str], version: str) -> dict[str, Any]:
         """CompleteResult: at most 100 values, and whether there are more."""
         completion = {

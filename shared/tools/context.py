@@ -2,18 +2,31 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from threading import Event
-from typing import Generic
+from typing import Any, Generic
 
 from typing_extensions import TypeVar
 
 from shared.caller import Caller
+from shared.tools import inputs
+from shared.tools.inputs import InputRequest, Inputs
 
 S = TypeVar("S", default=None)
+F = TypeVar("F")
 
 Report = Callable[[float, float | None, str | None], None]
+
+
+_NOBODY = "This client cannot be asked: it needs protocol version 2026-07-28."
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """The form behind `confirm`."""
+
+    confirm: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +43,37 @@ class ToolContext(Generic[S]):
     deadline: float
     _cancelled: Event = field(default_factory=Event, repr=False)
     _report: Report | None = field(default=None, repr=False)
+    _inputs: Inputs | None = field(default=None, repr=False)
+
+    async def confirm(self, message: str) -> bool:
+        """Ask the person for a yes; anything else is a no.
+
+        Clients before 2026-07-28, and endpoints without `Server:ConfirmationKeys`, cannot ask: the
+        tool then ends with an error that says so. Everything before this line runs again when the
+        answer comes.
+        """
+        answer = await self.ask(Confirmation, message)
+        return answer is not None and answer.confirm
+
+    async def ask(self, form: type[F], message: str) -> F | None:
+        """Ask the person to fill in a form: a dataclass or Struct of text, numbers, booleans and
+        choices. None when they decline. As for `confirm`."""
+        name = self._asking().next_name()
+        answer: F | None = (await self.inputs(**{name: inputs.form(form, message)}))[name]
+        return answer
+
+    async def inputs(self, **requests: InputRequest[Any]) -> dict[str, Any]:
+        """Ask several things at once, each under a name, with `form`, `sample` and `roots` of
+        `shared.tools.inputs`; returns the answers by name. As for `confirm`."""
+        return self._asking().take(requests)
+
+    @property
+    def client_capabilities(self) -> Mapping[str, Any]:
+        """What the client declared on this request (empty before 2026-07-28)."""
+        return self._inputs.capabilities if self._inputs is not None else {}
+
+    def _asking(self) -> Inputs:
+        return self._inputs or Inputs({}, {}, _NOBODY)
 
     async def progress(
         self, done: float, total: float | None = None, message: str | None = None

@@ -20,15 +20,17 @@ from shared.tools.content import Block
 from shared.tools.context import Report, ToolContext
 from shared.tools.decorator import Complete
 from shared.tools.errors import ToolError
+from shared.tools.inputs import CapabilityMissing, InputRequired, Inputs
 from shared.tools.reading import plain_text
 
 _log = logging.getLogger("postern.tools")
 _BLOCKS = msgspec.json.Decoder(list[Block])
 _MISFIT = (TypeError, ValueError, RecursionError)
+_PASSING = (asyncio.CancelledError, KeyboardInterrupt, InputRequired, CapabilityMissing)
 _NOT_AS_ANNOTATED = "returned what its annotation does not allow"
 
 
-Kind = Literal["ok", "bad_arguments", "tool_error", "failed", "timeout", "too_large"]
+Kind = Literal["ok", "bad_arguments", "tool_error", "failed", "timeout", "too_large", "declined"]
 """How a call ended, for the audit record."""
 
 
@@ -75,17 +77,19 @@ class Runner:
         caller: Caller,
         correlation_id: str,
         report: Report | None = None,
+        inputs: Inputs | None = None,
     ) -> Outcome:
         """Call a tool. Never raises for what the tool or its caller did wrong.
 
-        `report` takes the tool's progress.
+        `report` takes the tool's progress, `inputs` answers what it asks. Raises InputRequired and
+        CapabilityMissing when that needs another round, or cannot be had.
 
         A tool past its deadline is cancelled and not waited for; one that runs in a thread goes on
         there, unheard, until it returns or looks at `context.cancelled`.
         """
         try:
             keywords = arguments.convert(tool.signature, given)
-            result = await self._result(tool, keywords, caller, correlation_id, report)
+            result = await self._result(tool, keywords, caller, correlation_id, report, inputs)
         except arguments.BadArguments as error:
             return Outcome("bad_arguments", (str(error),))
         except Failure as failure:
@@ -93,7 +97,13 @@ class Runner:
         return self._content(tool, result, correlation_id)
 
     async def read(
-        self, resource: Resource, uri: str, given: Mapping[str, str], caller: Caller, id: str
+        self,
+        resource: Resource,
+        uri: str,
+        given: Mapping[str, str],
+        caller: Caller,
+        id: str,
+        inputs: Inputs | None,
     ) -> list[dict[str, Any]]:
         """The contents of a resource, as JSON values. `given` are the variables of its URI.
 
@@ -101,7 +111,7 @@ class Runner:
         correlation id.
         """
         tool = resource.call
-        result = await self._result(tool, self._texts(tool, given), caller, id, None)
+        result = await self._result(tool, self._texts(tool, given), caller, id, None, inputs)
         try:
             contents = reading.contents(tool.signature, result, uri, resource.options.mime_type)
         except _MISFIT:
@@ -111,10 +121,15 @@ class Runner:
         return contents
 
     async def prompt(
-        self, tool: Tool, given: Mapping[str, str], caller: Caller, id: str
+        self,
+        tool: Tool,
+        given: Mapping[str, str],
+        caller: Caller,
+        id: str,
+        inputs: Inputs | None,
     ) -> list[dict[str, Any]]:
         """The messages of a prompt, as JSON values. Raises Failure, as `read` does."""
-        result = await self._result(tool, self._texts(tool, given), caller, id, None)
+        result = await self._result(tool, self._texts(tool, given), caller, id, None, inputs)
         try:
             messages = reading.messages(result)
         except _MISFIT:
@@ -153,10 +168,13 @@ class Runner:
         caller: Caller,
         correlation_id: str,
         report: Report | None,
+        inputs: Inputs | None,
     ) -> Any:
         """What the function returns. Raises Failure with what the caller may know."""
         deadline = time.monotonic() + self._timeout
-        context = ToolContext(caller, tool.settings, correlation_id, deadline, _report=report)
+        context = ToolContext(
+            caller, tool.settings, correlation_id, deadline, _report=report, _inputs=inputs
+        )
         if tool.signature.context_parameter is not None:
             keywords[tool.signature.context_parameter] = context
         try:
@@ -180,7 +198,7 @@ class Runner:
             run = contextvars.copy_context().run
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(self._pool, run, _call_in_thread, call)
-        except (Exception, asyncio.CancelledError, KeyboardInterrupt):
+        except (Exception, *_PASSING):
             raise
         except BaseException as error:
             # SystemExit and its like would end the process, not the call.

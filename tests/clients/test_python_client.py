@@ -1,8 +1,9 @@
 """The official Python client (`mcp` 2.x), in its 2026-07-28 and its 2025 mode."""
 
+import base64
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from typing import Literal
+from typing import Any, Literal
 
 import httpx2
 import mcp
@@ -153,3 +154,28 @@ async def test_the_client_reads_resources_and_gets_prompts(library: Server, mode
     assert invoice.contents[0].text == '{"number":42,"total":10.0}'  # type: ignore[union-attr]
     assert weather.messages[0].content.text.startswith("What is the weather in Oslo")  # type: ignore[union-attr]
     assert city.completion.values == ["Berlin", "Bergen", "Bern"]
+
+
+@pytest.mark.parametrize(("agrees", "text"), [(True, "deleted x"), (False, "kept")])
+async def test_the_client_asks_its_person(
+    tmp_path_factory: pytest.TempPathFactory, agrees: bool, text: str
+) -> None:
+    asked: list[str] = []
+
+    async def ask(context: Any, params: Any) -> mcp_types.ElicitResult:
+        asked.append(params.message)
+        return mcp_types.ElicitResult(action="accept", content={"confirm": agrees})
+
+    key = f"k1:{base64.urlsafe_b64encode(bytes(32)).decode()}"
+    configuration = configured({"Server": {"ConfirmationKeys": [key]}})
+    file = write_configuration(tmp_path_factory.mktemp("asking"), configuration)
+    with serving(file, "tests.asking_toolsets") as server:
+        async with (
+            httpx2.AsyncClient(headers={"X-API-Key": READER_KEY}, timeout=30) as http,
+            mcp.Client(
+                streamable_http_client(server.url, http_client=http), elicitation_callback=ask
+            ) as client,
+        ):
+            result = await client.call_tool("delete", {"name": "x"})
+    assert asked == ["Delete x?"]
+    assert result.content[0].text == text  # type: ignore[union-attr]

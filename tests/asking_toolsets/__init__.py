@@ -1,0 +1,1 @@
+"""Toolsets that only the tests of confirmations see."""
