@@ -133,4 +133,9 @@ async def _call(
         ) as http,
         mcp.Client(streamable_http_client(url, http_client=http)) as client,
     ):
-        return await client.call_tool(tool, given)
+        return await client.call_tool(tool, given, progress_callback=_tell_progress)
+
+
+async def _tell_progress(progress: float, total: float | None, message: str | None) -> None:
+    of = "" if total is None else f"/{total:g}"
+    tell(f"{progress:g}{of} {message or ''}".rstrip())

@@ -179,7 +179,7 @@ class Results:
             ],
             "isError": content.is_error,
         }
-        if content.structured is not None and FEATURES[version].titles:
+        if content.structured is not None and FEATURES[version].structured:
             structured: Any = msgspec.Raw(content.structured)
             if not (content.is_object or FEATURES[version].any_structured):
                 structured = {"result": structured}
@@ -201,7 +201,7 @@ class Results:
 
 def _block(block: Mapping[str, Any], features: Features) -> Mapping[str, Any]:
     """A content block, links as text where the version has none (2025-06-18 brought them)."""
-    if block["type"] != "resource_link" or features.titles:
+    if block["type"] != "resource_link" or features.links:
         return block
     return {"type": "text", "text": f"{block.get('title') or block['name']}: {block['uri']}"}
 
@@ -244,11 +244,10 @@ def _tool(tool: ToolDefinition, features: Features) -> dict[str, Any]:
         "description": tool.description,
         "inputSchema": tool.input_schema,
     }
-    if features.titles:
-        if tool.title:
-            shape["title"] = tool.title
-        if tool.output_schema is not None:
-            shape["outputSchema"] = _output_schema(tool.output_schema, features)
+    if tool.title and features.titles:
+        shape["title"] = tool.title
+    if tool.output_schema is not None and features.structured:
+        shape["outputSchema"] = _output_schema(tool.output_schema, features)
     annotations: dict[str, Any] = dict(tool.annotations)
     if tool.title and not features.titles:
         annotations["title"] = tool.title

@@ -17,9 +17,12 @@ class Features(NamedTuple):
 
     modern: bool = False
     titles: bool = True
-    """Titles, output schemas and structured content."""
+    structured: bool = True
+    """Output schemas and structured content."""
     any_structured: bool = False
-    """Structured content and output schemas may be other than objects."""
+    """They may be other than objects."""
+    links: bool = True
+    """Content blocks of type resource_link."""
     batches: bool = False
 
 
@@ -27,7 +30,7 @@ FEATURES = {
     MODERN: Features(modern=True, any_structured=True),
     LATEST_LEGACY: Features(),
     "2025-06-18": Features(),
-    ASSUMED: Features(titles=False, batches=True),
+    ASSUMED: Features(titles=False, structured=False, links=False, batches=True),
 }
 SUPPORTED = tuple(FEATURES)
 LEGACY_DATES = frozenset({LATEST_LEGACY, "2025-06-18", ASSUMED, "2024-11-05"})
