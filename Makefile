@@ -9,10 +9,10 @@ BIN = .venv/bin
 SOURCES = function_app.py manage.py commands shared toolsets tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format lock clean
+.PHONY: help setup run test conformance clients check format lock clean
 
 help: ## Show this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' Makefile | awk -F'|' '{printf "%-16s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' Makefile | awk -F'|' '{printf "%-20s %s\n", $$1, $$2}'
 
 setup: ## Install everything into .venv and write the development configuration
 	@scripts/install .venv requirements-dev.txt
@@ -24,6 +24,14 @@ run: ## Start the endpoint on this machine (PORT= CONFIG= ARGS=)
 
 test: ## Run the whole suite on Python 3.13 and 3.11 (ARGS= goes to pytest)
 	@scripts/test $(ARGS)
+
+conformance: ## Run the official conformance suite on both wires (ARGS= names one)
+	@scripts/install .venv requirements-dev.txt
+	@$(BIN)/python -m tests.conformance $(ARGS)
+
+clients: ## Call the running endpoint with other makers' MCP clients; prints one table
+	@scripts/install .venv requirements-dev.txt
+	@$(BIN)/python -m tests.clients.foreign
 
 check: ## Formatting, lint, types and import direction
 	@scripts/install .venv requirements-dev.txt
@@ -43,6 +51,10 @@ lock: ## Resolve requirements*.in anew into the hashed locks
 		--custom-compile-command 'make lock' $(ARGS) requirements.in -o requirements.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--custom-compile-command 'make lock' $(ARGS) -c requirements.txt requirements-dev.in -o requirements-dev.txt
+	for lock in tests/clients/foreign/locks/*.in; do \
+		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+			--custom-compile-command 'make lock' $(ARGS) $$lock -o $${lock%.in}.txt || exit 1; \
+	done
 
 clean: ## Remove environments and caches (the development key stays)
 	rm -rf .venv .tools .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -182,14 +182,15 @@ class Answers:
             yield None
             return
         bound = request_state.binding(caller.principal, call.method, name, arguments)
-        answers = self._answers_so_far(call, bound)
+        answers, offered = self._answers_so_far(call, bound)
         unavailable = None if self._sealer is not None else _NO_KEYS
+        inputs = Inputs(call.client_capabilities, answers, offered, unavailable)
         try:
-            yield Inputs(call.client_capabilities, answers, unavailable)
+            yield inputs
         except InputRequired as required:
             if self._sealer is None:
                 raise RuntimeError("asked without a key") from None
-            state = self._sealer.seal(bound, answers, list(required.requests))
+            state = self._sealer.seal(bound, inputs.answers, list(required.requests))
             asked = {
                 name: {"method": request.method, "params": request.params}
                 for name, request in required.requests.items()
@@ -203,11 +204,13 @@ class Answers:
                 faults.CAPABILITY_MISSING, text, id=call.id, modern=True, data=data
             ) from None
 
-    def _answers_so_far(self, call: Call, bound: Binding) -> dict[str, Any]:
-        """What was answered in earlier rounds and in this one, to what was really asked."""
+    def _answers_so_far(self, call: Call, bound: Binding) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What was answered to what was asked, in earlier rounds and this one; and the rest."""
         state, responses = call.params.get("requestState"), call.params.get("inputResponses")
+        given = responses if isinstance(responses, dict) else {}
+        given = {name: answer for name, answer in given.items() if isinstance(answer, dict)}
         if state is None:
-            return {}
+            return {}, given
         try:
             if self._sealer is None or not isinstance(state, str):
                 raise BadState
@@ -215,9 +218,8 @@ class Answers:
         except BadState:
             text = "The requestState is not valid for this call, or too old; start again without."
             raise ProtocolError(faults.INVALID_PARAMS, text, id=call.id, modern=True) from None
-        given = responses if isinstance(responses, dict) else {}
-        answers.update({n: given[n] for n in asked if isinstance(given.get(n), dict)})
-        return answers
+        answers.update({name: given.pop(name) for name in asked if name in given})
+        return answers, given
 
     def _unconfirmed(
         self, tool: Tool, given: Mapping[str, Any], inputs: Inputs | None

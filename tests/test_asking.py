@@ -121,10 +121,33 @@ async def test_an_answer_that_does_not_fit_is_asked_for_again(
     assert question(again)["params"]["message"] == "Delete x?"
 
 
-async def test_answers_to_what_was_not_asked_count_for_nothing(endpoint: Endpoint) -> None:
+async def test_a_confirmation_that_comes_unasked_counts_for_nothing(endpoint: Endpoint) -> None:
     for name in ("input-1", "confirm-call"):
         early = await call(endpoint, "delete", {"name": "x"}, inputResponses={name: YES})
         assert question(early)
+
+
+async def test_data_asked_for_by_name_may_come_unasked_and_is_carried_on(
+    endpoint: Endpoint,
+) -> None:
+    given = {
+        "region": {"action": "accept", "content": {"name": "north", "size": 3}},
+        "other": {"action": "accept", "content": {}},
+    }
+    first = await call(endpoint, "several", inputResponses=given)
+    assert sorted(first["result"]["inputRequests"]) == ["model", "roots"]
+    rest = {
+        "model": {"role": "assistant", "content": {"type": "text", "text": "hi"}, "model": "m"},
+        "roots": {"roots": []},
+    }
+    state = first["result"]["requestState"]
+    done = await call(endpoint, "several", requestState=state, inputResponses=rest)
+    assert text(done) == "north hi 1"
+
+
+async def test_a_destructive_call_cannot_be_confirmed_unasked(endpoint: Endpoint) -> None:
+    early = await call(endpoint, "drop", {"name": "x"}, inputResponses={"confirm-call": YES})
+    assert question(early, "confirm-call")
 
 
 async def test_two_questions_take_two_rounds_and_each_is_asked_once(endpoint: Endpoint) -> None:

@@ -58,14 +58,16 @@ class ToolContext(Generic[S]):
     async def ask(self, form: type[F], message: str) -> F | None:
         """Ask the person to fill in a form: a dataclass or Struct of text, numbers, booleans and
         choices. None when they decline. As for `confirm`."""
-        name = self._asking().next_name()
-        answer: F | None = (await self.inputs(**{name: inputs.form(form, message)}))[name]
+        asking = self._asking()
+        name = asking.next_name()
+        answer: F | None = asking.take({name: inputs.form(form, message)})[name]
         return answer
 
     async def inputs(self, **requests: InputRequest[Any]) -> dict[str, Any]:
         """Ask several things at once, each under a name, with `form`, `sample` and `roots` of
-        `shared.tools.inputs`; returns the answers by name. As for `confirm`."""
-        return self._asking().take(requests)
+        `shared.tools.inputs`; returns the answers by name. As for `confirm`, but a client may
+        send answers it was not asked for yet."""
+        return self._asking().take(requests, unasked=True)
 
     @property
     def client_capabilities(self) -> Mapping[str, Any]:
@@ -73,7 +75,7 @@ class ToolContext(Generic[S]):
         return self._inputs.capabilities if self._inputs is not None else {}
 
     def _asking(self) -> Inputs:
-        return self._inputs or Inputs({}, {}, _NOBODY)
+        return self._inputs or Inputs({}, {}, unavailable=_NOBODY)
 
     async def progress(
         self, done: float, total: float | None = None, message: str | None = None

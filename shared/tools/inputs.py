@@ -55,18 +55,21 @@ class CapabilityMissing(BaseException):
 class Inputs:
     """The questions and answers of one call.
 
-    `capabilities` are those the client declared on this request. `answers` were given in earlier
-    rounds. `unavailable` says why nothing can be asked, if so.
+    `capabilities` are those the client declared on this request. `answers` are to what was asked
+    in earlier rounds; `offered` came unasked, and counts only where a tool asks for data by name,
+    never as a confirmation. `unavailable` says why nothing can be asked, if so.
     """
 
     def __init__(
         self,
         capabilities: Mapping[str, Any],
-        answers: Mapping[str, Mapping[str, Any]],
+        answers: Mapping[str, Any],
+        offered: Mapping[str, Any] | None = None,
         unavailable: str | None = None,
     ) -> None:
         self.capabilities = capabilities
-        self._answers = answers
+        self.answers = dict(answers)
+        self._offered = offered or {}
         self._unavailable = unavailable
         self._asked = 0
 
@@ -75,8 +78,10 @@ class Inputs:
         self._asked += 1
         return f"input-{self._asked}"
 
-    def take(self, requests: Mapping[str, InputRequest[Any]]) -> dict[str, Any]:
-        """The answers to some questions.
+    def take(
+        self, requests: Mapping[str, InputRequest[Any]], *, unasked: bool = False
+    ) -> dict[str, Any]:
+        """The answers to some questions; with `unasked` also those that came before the question.
 
         Raises InputRequired when any is still to be given, CapabilityMissing when the client cannot
         be asked, and ToolError when nobody can.
@@ -90,8 +95,10 @@ class Inputs:
             raise CapabilityMissing(missing)
         answers: dict[str, Any] = {}
         for name, request in requests.items():
+            if unasked and name in self._offered:
+                self.answers.setdefault(name, self._offered[name])
             try:
-                answers[name] = request.read(self._answers[name])
+                answers[name] = request.read(self.answers[name])
             except (KeyError, ValueError):
                 continue
         open_ones = {name: r for name, r in requests.items() if name not in answers}

@@ -1,0 +1,195 @@
+"""Real clients of other makers against a running endpoint: `python -m tests.clients.foreign`.
+
+Installs each client from its committed lock into .tools/, takes the same steps with all of them and
+prints one table. Exits 1 when a step failed.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import zlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.clients.foreign.steps import STEPS
+from tests.serving import ROOT, serving
+from tests.support import READER_KEY, configured, write_configuration
+
+FOLDER = Path(__file__).parent
+PACKAGE = "tests.clients.foreign"
+INSTALLING = 600
+"""Seconds that installing one environment may take."""
+RUNNING = 180
+"""Seconds that one client may take for all steps, each of which has a cap of its own."""
+COLUMNS = ["connect", *STEPS]
+VERSIONS = {"modern": "2026-07-28", "legacy": "2025-11-25"}
+
+
+@dataclass(frozen=True)
+class Client:
+    """A client: what it is called, the script that drives it, where it lives, what it speaks."""
+
+    name: str
+    script: str
+    eras: tuple[str, ...]
+    lock: str | None = None
+
+
+CLIENTS = [
+    Client("Python `mcp` 2", "mcp2", ("modern", "legacy")),
+    Client("Python `mcp` 1", "mcp1", ("legacy",), "mcp1.txt"),
+    Client("Python `fastmcp` 4", "fastmcp4", ("modern", "legacy"), "fastmcp.txt"),
+    Client("`@modelcontextprotocol/client` 2", "client2.cjs", ("modern", "legacy")),
+    Client("`@modelcontextprotocol/sdk` 1", "sdk1.cjs", ("legacy",)),
+    Client("`@modelcontextprotocol/inspector` 2", "inspector.cjs", ("modern", "legacy")),
+]
+
+
+@dataclass
+class Row:
+    """What one client did in one era."""
+
+    client: str
+    era: str
+    version: str = "?"
+    protocol: str = "?"
+    results: dict[str, str] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
+
+    def add(self, line: dict[str, str]) -> None:
+        """Take in what the client's script said."""
+        self.version = line.get("version", self.version)
+        self.protocol = line.get("protocol", self.protocol)
+        if "step" in line:
+            self.note(line["step"], line["result"], line.get("reason", ""))
+
+    def note(self, step: str, result: str, reason: str = "") -> None:
+        self.results[step] = result
+        if reason:
+            reason = " ".join(reason.split())[:300]
+            self.remarks.append(f"{self.client}, {self.era}: {step}: {result}: {reason}")
+
+    @property
+    def failed(self) -> bool:
+        return "FAILED" in self.results.values()
+
+
+def output(command: list[str]) -> str:
+    """The last line that a command prints; what it says besides goes to the terminal."""
+    done = subprocess.run(
+        command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True, timeout=INSTALLING
+    )
+    return done.stdout.strip().rpartition("\n")[2]
+
+
+def python_for(lock: str | None) -> str:
+    """The interpreter of the environment that holds a lock, installed unless it is there."""
+    if lock is None:
+        return sys.executable
+    file = FOLDER / "locks" / lock
+    environment = Path(".tools") / f"{file.stem}-{zlib.crc32(file.read_bytes()):08x}"
+    (ROOT / ".tools").mkdir(exist_ok=True)
+    output(["scripts/install", str(environment), str(file.relative_to(ROOT)), sys.executable])
+    return str(ROOT / environment / "bin" / "python")
+
+
+@dataclass(frozen=True)
+class Installed:
+    """A client that is ready to run."""
+
+    client: Client
+    command: list[str]
+    environment: dict[str, str]
+
+
+def installed() -> list[Installed]:
+    """Every client with the command that runs it."""
+    modules = output(["scripts/node", "install", str(FOLDER.relative_to(ROOT))])
+    node_path = {"NODE_PATH": str(Path(modules) / "node_modules")}
+    ready = []
+    for client in CLIENTS:
+        if client.script.endswith(".cjs"):
+            command = ["scripts/node", "run", str(FOLDER / client.script)]
+            ready.append(Installed(client, command, node_path))
+        else:
+            command = [python_for(client.lock), "-m", f"{PACKAGE}.{client.script}"]
+            ready.append(Installed(client, command, {}))
+    return ready
+
+
+def take(ready: Installed, era: str, url: str, home: str) -> Row:
+    """Run one client in one era. What it writes for its user goes to `home`."""
+    row = Row(ready.client.name, era)
+    given = {"CLIENT_URL": url, "CLIENT_KEY": READER_KEY, "CLIENT_ERA": era, "HOME": home}
+    try:
+        done = subprocess.run(
+            ready.command,
+            cwd=ROOT,
+            env={**os.environ, **ready.environment, **given},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=RUNNING,
+        )
+    except subprocess.TimeoutExpired:
+        row.note("connect", "FAILED", f"not done after {RUNNING} seconds")
+        return row
+    for line in done.stdout.splitlines():
+        if line.startswith("{"):
+            row.add(json.loads(line))
+    if row.protocol not in (VERSIONS[era], "?"):
+        row.note("connect", "FAILED", f"negotiated {row.protocol}, not {VERSIONS[era]}")
+    if done.returncode:
+        row.note("end", "FAILED", f"exit code {done.returncode}: {done.stderr[-200:]}")
+    for step in COLUMNS:
+        if step not in row.results:
+            row.note(step, "FAILED", "" if row.failed else "not reached")
+    return row
+
+
+def table(rows: list[Row]) -> Iterator[str]:
+    """The rows as a Markdown table, and below it what there is to say."""
+    header = ["client", "version", "protocol", *COLUMNS]
+    yield f"| {' | '.join(header)} |"
+    yield "|" + "---|" * len(header)
+    for row in rows:
+        cells = [row.client, row.version, row.protocol]
+        cells += [row.results.get(step, "FAILED") for step in COLUMNS]
+        yield f"| {' | '.join(cells)} |"
+    yield ""
+    for row in rows:
+        yield from row.remarks
+
+
+@contextmanager
+def endpoint() -> Iterator[tuple[str, str]]:
+    """A running endpoint's URL, and a folder for what the clients leave behind."""
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder) / "home"
+        home.mkdir()
+        configuration = write_configuration(Path(folder), configured())
+        with serving(configuration, f"{PACKAGE}.toolsets") as server:
+            yield server.url, str(home)
+
+
+def main() -> int:
+    ready = installed()
+    with endpoint() as (url, home), ThreadPoolExecutor(2) as pool:
+        running = [
+            pool.submit(take, one, era, url, home) for one in ready for era in one.client.eras
+        ]
+        rows = [one.result() for one in running]
+    sys.stdout.write("\n".join(table(rows)) + "\n")
+    failed = sum(row.failed for row in rows)
+    sys.stdout.write(f"{len(rows) - failed} of {len(rows)} client runs without a failure\n")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,114 @@
+// The steps that every Node client takes; steps.py says the same for Python.
+"use strict";
+
+const { deepStrictEqual } = require("node:assert");
+const { readFileSync } = require("node:fs");
+const { join } = require("node:path");
+
+const CAP = 20_000; // milliseconds that a step may take
+
+const rows = [
+  { day: 1, celsius: 4 },
+  { day: 2, celsius: 4 },
+];
+
+const STEPS = {
+  "list tools": async (client) => {
+    deepStrictEqual((await client.tools()).sort(), ["count", "forecast"]);
+  },
+  call: async (client) => {
+    const called = await client.call("forecast", { city: "Oslo", days: 2 });
+    deepStrictEqual(called.isError, false);
+    deepStrictEqual(JSON.parse(called.text), rows);
+    deepStrictEqual(called.structured, client.protocol >= "2026" ? rows : { result: rows });
+  },
+  progress: async (client) => {
+    const told = [];
+    const called = await client.call("count", { steps: 3 }, (event) => told.push(event));
+    deepStrictEqual(called.text, "counted");
+    if (client.missing?.progress) return client.missing.progress;
+    deepStrictEqual(
+      told.map(({ progress, total, message }) => [progress, total, message]),
+      [1, 2, 3].map((step) => [step, 3, `step ${step}`]),
+    );
+  },
+  "argument error": async (client) => {
+    const called = await client.call("forecast", { city: "Oslo", days: 50 });
+    deepStrictEqual(called.isError, true);
+    deepStrictEqual(called.text, "days: 50 is too large; expected an integer from 1 to 7");
+  },
+  resource: async (client) => {
+    deepStrictEqual(await client.resources(), ["notes://welcome"]);
+    deepStrictEqual(await client.read("notes://welcome"), "# Welcome");
+  },
+  prompt: async (client) => {
+    const text = await client.prompt("travel", { city: "Oslo", days: "2" });
+    deepStrictEqual(text, "Plan 2 days in Oslo.");
+  },
+  complete: async (client) => {
+    if (client.missing?.complete) return client.missing.complete;
+    const values = await client.complete("travel", "city", "Ber");
+    deepStrictEqual(values, ["Berlin", "Bergen", "Bern"]);
+  },
+};
+
+const say = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
+
+function capped(promise) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`not done after ${CAP} ms`)), CAP);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
+const reason = (error) => `${error.name}: ${error.message}`;
+
+/** Take every step with the client that `connect(url, headers, modern)` resolves to. A step that
+ * returns a text is one that the client cannot take, and the text says why. */
+exports.run = async (name, connect) => {
+  const file = join(process.env.NODE_PATH, name, "package.json");
+  say({ version: JSON.parse(readFileSync(file, "utf8")).version });
+  const { CLIENT_URL, CLIENT_KEY, CLIENT_ERA } = process.env;
+  let step = "connect";
+  try {
+    const connecting = connect(CLIENT_URL, { "X-API-Key": CLIENT_KEY }, CLIENT_ERA === "modern");
+    const client = await capped(connecting);
+    say({ step, result: "ok", protocol: client.protocol });
+    for (const take of Object.keys(STEPS)) {
+      try {
+        const missing = await capped(STEPS[take](client));
+        say(missing ? { step: take, result: "n/a", reason: missing } : { step: take, result: "ok" });
+      } catch (error) {
+        say({ step: take, result: "FAILED", reason: reason(error) });
+      }
+    }
+    step = "close";
+    await capped(client.close());
+  } catch (error) {
+    say({ step, result: "FAILED", reason: reason(error) });
+  }
+};
+
+/** What the official TypeScript clients of both versions have in common. */
+exports.adapt = (client, protocol, callTool) => ({
+  protocol,
+  close: () => client.close(),
+  tools: async () => (await client.listTools()).tools.map((tool) => tool.name),
+  call: async (name, args, onprogress) => {
+    const result = await callTool({ name, arguments: args }, onprogress ? { onprogress } : {});
+    return {
+      isError: result.isError ?? false,
+      structured: result.structuredContent,
+      text: result.content[0].text,
+    };
+  },
+  resources: async () => (await client.listResources()).resources.map(({ uri }) => uri),
+  read: async (uri) => (await client.readResource({ uri })).contents[0].text,
+  prompt: async (name, args) =>
+    (await client.getPrompt({ name, arguments: args })).messages[0].content.text,
+  complete: async (prompt, name, value) => {
+    const ref = { type: "ref/prompt", name: prompt };
+    return (await client.complete({ ref, argument: { name, value } })).completion.values;
+  },
+});

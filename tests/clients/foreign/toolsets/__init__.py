@@ -1,0 +1,1 @@
+"""What foreign clients are shown: one of everything."""

@@ -1,0 +1,1 @@
+"""The official conformance suite; `python -m tests.conformance` runs it."""
