@@ -4,8 +4,10 @@ Installs each client from its committed lock into .tools/, takes the same steps 
 prints one table. Exits 1 when a step failed.
 """
 
+import base64
 import json
 import os
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -173,7 +175,9 @@ def endpoint() -> Iterator[tuple[str, str]]:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder) / "home"
         home.mkdir()
-        configuration = write_configuration(Path(folder), configured())
+        key = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+        server_settings = {"Server": {"ConfirmationKeys": [f"run:{key}"]}}
+        configuration = write_configuration(Path(folder), configured(server_settings))
         with serving(configuration, f"{PACKAGE}.toolsets") as server:
             yield server.url, str(home)
 

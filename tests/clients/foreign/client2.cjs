@@ -7,8 +7,15 @@ const { adapt, run } = require("./steps.cjs");
 run("@modelcontextprotocol/client", async (url, headers, modern) => {
   const client = new Client(
     { name: "foreign", version: "1" },
-    { versionNegotiation: { mode: modern ? "auto" : "legacy" } },
+    {
+      capabilities: { elicitation: { form: {} } },
+      versionNegotiation: { mode: modern ? "auto" : "legacy" },
+    },
   );
+  client.setRequestHandler("elicitation/create", async () => ({
+    action: "accept",
+    content: { confirm: true },
+  }));
   const transport = new StreamableHTTPClientTransport(new URL(url), { requestInit: { headers } });
   await client.connect(transport);
   const callTool = (params, options) => client.callTool(params, options);

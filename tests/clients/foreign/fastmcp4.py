@@ -42,12 +42,18 @@ class Adapter:
         return list(answer.values)
 
 
+async def agree(message: str, response_type: Any, params: Any, context: Any) -> dict[str, bool]:
+    return {"confirm": True}
+
+
 @asynccontextmanager
 async def connect(url: str, headers: dict[str, str], modern: bool) -> AsyncIterator[Adapter]:
     fastmcp = import_module("fastmcp")
     transport = import_module("fastmcp.client.transports").StreamableHttpTransport(url, headers)
     mode = "auto" if modern else "legacy"
-    async with fastmcp.Client(transport, timeout=CAP, mode=mode) as client:
+    async with fastmcp.Client(
+        transport, timeout=CAP, mode=mode, elicitation_handler=agree
+    ) as client:
         yield Adapter(client)
 
 

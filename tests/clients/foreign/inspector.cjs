@@ -36,6 +36,8 @@ run(NAME, async (url, headers, modern) => {
     protocol: (await ask("initialize")).protocolVersion,
     missing: {
       progress: "the command line shows no progress",
+      // Having declared nothing, it gets the error that says so.
+      confirm: modern ? "the command line cannot ask its person" : undefined,
       complete: "the command line has no method for it",
     },
     close: async () => {},

@@ -45,12 +45,18 @@ class Adapter:
         return answer.completion.values
 
 
+async def agree(context: Any, params: Any) -> mcp_types.ElicitResult:
+    return mcp_types.ElicitResult(action="accept", content={"confirm": True})
+
+
 @asynccontextmanager
 async def connect(url: str, headers: dict[str, str], modern: bool) -> AsyncIterator[Adapter]:
     async with (
         httpx2.AsyncClient(headers=headers, timeout=CAP) as http,
         mcp.Client(
-            streamable_http_client(url, http_client=http), mode="auto" if modern else "legacy"
+            streamable_http_client(url, http_client=http),
+            mode="auto" if modern else "legacy",
+            elicitation_callback=agree,
         ) as client,
     ):
         yield Adapter(client)

@@ -14,7 +14,7 @@ const rows = [
 
 const STEPS = {
   "list tools": async (client) => {
-    deepStrictEqual((await client.tools()).sort(), ["count", "forecast"]);
+    deepStrictEqual((await client.tools()).sort(), ["count", "delete", "forecast"]);
   },
   call: async (client) => {
     const called = await client.call("forecast", { city: "Oslo", days: 2 });
@@ -36,6 +36,15 @@ const STEPS = {
     const called = await client.call("forecast", { city: "Oslo", days: 50 });
     deepStrictEqual(called.isError, true);
     deepStrictEqual(called.text, "days: 50 is too large; expected an integer from 1 to 7");
+  },
+  confirm: async (client) => {
+    if (client.missing?.confirm) return client.missing.confirm;
+    const called = await client.call("delete", { name: "x" });
+    if (client.protocol >= "2026") {
+      deepStrictEqual(called.text, "deleted x");
+    } else {
+      deepStrictEqual([called.isError, called.text.includes("2026-07-28")], [true, true]);
+    }
   },
   resource: async (client) => {
     deepStrictEqual(await client.resources(), ["notes://welcome"]);

@@ -53,7 +53,7 @@ def expect(actual: Any, expected: Any) -> None:
 
 
 async def list_tools(client: Client) -> None:
-    expect(sorted(await client.tools()), ["count", "forecast"])
+    expect(sorted(await client.tools()), ["count", "delete", "forecast"])
 
 
 async def call(client: Client) -> None:
@@ -81,6 +81,15 @@ async def argument_error(client: Client) -> None:
     expect(called.text, "days: 50 is too large; expected an integer from 1 to 7")
 
 
+async def confirm(client: Client) -> None:
+    """The person agrees, where the version lets the endpoint ask; elsewhere the tool says why not."""
+    called = await client.call("delete", {"name": "x"}, None)
+    if client.protocol >= "2026":
+        expect(called.text, "deleted x")
+    else:
+        expect((called.is_error, "2026-07-28" in called.text), (True, True))
+
+
 async def read(client: Client) -> None:
     expect(await client.resources(), ["notes://welcome"])
     expect(await client.read("notes://welcome"), "# Welcome")
@@ -100,6 +109,7 @@ STEPS: dict[str, Callable[[Client], Awaitable[None]]] = {
     "call": call,
     "progress": progress,
     "argument error": argument_error,
+    "confirm": confirm,
     "resource": read,
     "prompt": prompt,
     "complete": complete,

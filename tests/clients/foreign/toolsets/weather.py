@@ -28,6 +28,12 @@ async def count(steps: int, context: ToolContext) -> str:
     return "counted"
 
 
+@tool
+async def delete(name: str, context: ToolContext) -> str:
+    """Delete something, when the person agrees."""
+    return f"deleted {name}" if await context.confirm(f"Delete {name}?") else "kept"
+
+
 @resource("notes://welcome", title="Welcome", mime_type="text/markdown")
 def welcome() -> str:
     """A word of welcome."""
