@@ -82,7 +82,7 @@ async def argument_error(client: Client) -> None:
 
 
 async def confirm(client: Client) -> None:
-    """The person agrees, where the version lets the endpoint ask; elsewhere the tool says why not."""
+    """The person agrees, where the version lets the endpoint ask; else the tool says why not."""
     called = await client.call("delete", {"name": "x"}, None)
     if client.protocol >= "2026":
         expect(called.text, "deleted x")
