@@ -181,8 +181,10 @@ class Answers:
         if not FEATURES[call.version].modern:
             yield None
             return
-        bound = request_state.binding(caller.principal, call.method, name, arguments)
-        answers, offered = self._answers_so_far(call, bound)
+        bind = functools.partial(
+            request_state.binding, caller.principal, call.method, name, arguments
+        )
+        answers, offered = self._answers_so_far(call, bind)
         unavailable = None if self._sealer is not None else _NO_KEYS
         inputs = Inputs(call.client_capabilities, answers, offered, unavailable)
         try:
@@ -190,7 +192,7 @@ class Answers:
         except InputRequired as required:
             if self._sealer is None:
                 raise RuntimeError("asked without a key") from None
-            state = self._sealer.seal(bound, inputs.answers, list(required.requests))
+            state = self._sealer.seal(bind(), inputs.answers, list(required.requests))
             asked = {
                 name: {"method": request.method, "params": request.params}
                 for name, request in required.requests.items()
@@ -204,7 +206,9 @@ class Answers:
                 faults.CAPABILITY_MISSING, text, id=call.id, modern=True, data=data
             ) from None
 
-    def _answers_so_far(self, call: Call, bound: Binding) -> tuple[dict[str, Any], dict[str, Any]]:
+    def _answers_so_far(
+        self, call: Call, bind: Callable[[], Binding]
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
         """What was answered to what was asked, in earlier rounds and this one; and the rest."""
         state, responses = call.params.get("requestState"), call.params.get("inputResponses")
         given = responses if isinstance(responses, dict) else {}
@@ -214,7 +218,7 @@ class Answers:
         try:
             if self._sealer is None or not isinstance(state, str):
                 raise BadState
-            answers, asked = self._sealer.open(state, bound)
+            answers, asked = self._sealer.open(state, bind())
         except BadState:
             text = "The requestState is not valid for this call, or too old; start again without."
             raise ProtocolError(faults.INVALID_PARAMS, text, id=call.id, modern=True) from None

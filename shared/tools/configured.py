@@ -15,6 +15,7 @@ from shared.tools.errors import ToolDefinitionError
 from shared.tools.signature import Signature
 from shared.tools.uri_template import UriTemplate
 
+_NOT_BY_READING = "it runs when it is called and confirmed, not by reading"
 _BLANK = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 
 
@@ -29,6 +30,8 @@ def resource(item: ConfiguredItem, tool: Tool | None) -> Resource:
         raise ToolDefinitionError(item.key, str(error)) from None
     if template.variables:
         raise ToolDefinitionError(item.key, "a resource of the configuration has no variables")
+    if tool is not None and tool.options.destructive:
+        raise ToolDefinitionError(item.key, f"{tool.name} is destructive; {_NOT_BY_READING}")
     if tool is not None and tool.signature.input_schema.get("required"):
         raise ToolDefinitionError(item.key, f"{tool.name} needs arguments, which nobody gives it")
     options = ResourceOptions(item.key, item.name, item.name, item.mime_type)
@@ -69,6 +72,8 @@ def prompt(item: ConfiguredItem, tool: Tool | None) -> Prompt:
 
 
 def _check_tool(item: ConfiguredItem, tool: Tool) -> None:
+    if tool.options.destructive:
+        raise ToolDefinitionError(item.key, f"{tool.name} is destructive; {_NOT_BY_READING}")
     if tool.signature.returns is not str:
         raise ToolDefinitionError(item.key, f"{tool.name} does not return text")
     known = set(tool.signature.input_schema.get("properties", {}))

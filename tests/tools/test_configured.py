@@ -52,6 +52,12 @@ def greet(name: str) -> str:
     return f"Hello, {name}!"
 
 
+@tool(destructive=True)
+def wipe() -> str:
+    """Wipe everything."""
+    return "wiped"
+
+
 @tool(roles=["ops"])
 def nothing_secret() -> dict[str, int]:
     """Count secrets."""
@@ -172,6 +178,8 @@ def prompt(**entry: Any) -> dict[str, Any]:
         (resource(Source="command"), None, "expected the name of a tool"),
         (resource(Source="command", Command="Gret"), None, "did you mean greet?"),
         (resource(Source="command", Command="greet"), None, "greet needs arguments"),
+        (resource(Source="command", Command="wipe"), None, "wipe is destructive"),
+        (None, prompt(Source="command", Command="wipe"), "wipe is destructive"),
         (resource(Source="web", Path="x"), None, '"command" or "file"'),
         (
             {"Resources": [*resource(Path="guide.md")["Resources"]] * 2},
