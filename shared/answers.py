@@ -6,14 +6,14 @@ Wires `authorization`, `tools` and `protocol` for `endpoint.py`, which owns all 
 import functools
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from shared import VERSION, request_state
 from shared.audit.record import Record
 from shared.authentication.authenticate import Authenticator, Refused
-from shared.authorization.policy import Decision, Policies
+from shared.authorization.policy import Decision, Policies, Policy
 from shared.caller import Caller
 from shared.configuration.model import Settings
 from shared.http import Refusal
@@ -32,12 +32,15 @@ from shared.protocol.results import (
 )
 from shared.protocol.versions import FEATURES
 from shared.request_state import BadState, Binding, Sealer
+from shared.tools import reading
 from shared.tools.catalogue import Catalogue, Prompt, Resource, Tool
 from shared.tools.context import Confirmation, Report
 from shared.tools.inputs import CapabilityMissing, InputRequired, Inputs, form
 from shared.tools.runner import Failure, Outcome, Runner
 from shared.tools.uri_template import MAX_URI
 from shared.wording import shown
+
+T = TypeVar("T")
 
 _NO_KEYS = "This endpoint cannot ask: Server:ConfirmationKeys is not set."
 _NO_CLIENT = "This client cannot be asked: it needs protocol version 2026-07-28."
@@ -145,14 +148,10 @@ class Answers:
     async def _call_tool(
         self, call: Call, caller: Caller, record: Record, report: Report | None
     ) -> Any:
-        name: str = call.params["name"]
-        record.tool = name
-        tool = self._catalogue.tools.get(name)
-        decision = self._policies.tools.decide(caller, name) if tool is not None else None
+        name = record.tool = call.params["name"]
         unknown = functools.partial(_unknown, call, f"Unknown tool: {name[:80]}")
-        self._authorize(call, caller, name, decision, unknown, record)
-        if tool is None:
-            raise unknown()
+        tools, policy = self._catalogue.tools, self._policies.tools
+        tool = self._permitted(call, caller, name, tools, policy, unknown, record)
         given = call.params.get("arguments") or {}
         with self._round(call, caller, name, given) as inputs:
             outcome = self._unconfirmed(tool, given, inputs)
@@ -266,39 +265,36 @@ class Answers:
         if resource is None:
             raise unknown()
         with _failures(call, record), self._round(call, caller, uri, {}) as inputs:
-            read = self._runner.read
-            contents = await read(resource, uri, given, caller, record.correlation_id, inputs)
+            shape = functools.partial(reading.contents, resource, uri)
+            read, id = self._runner.read, record.correlation_id
+            contents = await read(resource.call, given, caller, id, inputs, shape)
         return self._results.read(contents, call.version)
 
     async def _get_prompt(self, call: Call, caller: Caller, record: Record) -> Any:
-        name: str = call.params["name"]
-        record.prompt = name
-        prompt = self._catalogue.prompts.get(name)
-        decision = self._policies.prompts.decide(caller, name) if prompt is not None else None
+        name = record.prompt = call.params["name"]
         unknown = functools.partial(_unknown, call, f"Unknown prompt: {name[:80]}")
-        self._authorize(call, caller, name, decision, unknown, record)
-        if prompt is None:
-            raise unknown()
+        prompts, policy = self._catalogue.prompts, self._policies.prompts
+        prompt = self._permitted(call, caller, name, prompts, policy, unknown, record)
         given = call.params.get("arguments") or {}
         with _failures(call, record), self._round(call, caller, name, given) as inputs:
-            get = self._runner.prompt
-            messages = await get(prompt.call, given, caller, record.correlation_id, inputs)
+            read, id = self._runner.read, record.correlation_id
+            messages = await read(prompt.call, given, caller, id, inputs, reading.messages)
         return self._results.prompt(prompt.call.signature.description, messages, call.version)
 
     async def _complete(self, call: Call, caller: Caller, record: Record) -> Any:
         ref, argument = call.params["ref"], call.params["argument"]
-        item: Prompt | Resource | None
-        if ref["type"] == "ref/prompt":
-            name = record.prompt = ref["name"]
-            item, policy = self._catalogue.prompts.get(name), self._policies.prompts
-        else:
-            name = record.resource = ref["uri"]
-            item, policy = self._catalogue.resources.get(name), self._policies.resources
-        decision = policy.decide(caller, name) if item is not None else None
+        is_prompt = ref["type"] == "ref/prompt"
+        name: str = ref["name"] if is_prompt else ref["uri"]
         unknown = functools.partial(_unknown, call, f"Nothing to complete: {name[:80]}")
-        self._authorize(call, caller, name[:80], decision, unknown, record)
-        if item is None:
-            raise unknown()
+        item: Prompt | Resource
+        if is_prompt:
+            record.prompt = name
+            prompts, policy = self._catalogue.prompts, self._policies.prompts
+            item = self._permitted(call, caller, name, prompts, policy, unknown, record)
+        else:
+            record.resource = name
+            resources, policy = self._catalogue.resources, self._policies.resources
+            item = self._permitted(call, caller, name, resources, policy, unknown, record)
         with _failures(call, record):
             values = await self._runner.complete(
                 item.call,
@@ -309,6 +305,24 @@ class Answers:
                 record.correlation_id,
             )
         return self._results.complete(values, call.version)
+
+    def _permitted(
+        self,
+        call: Call,
+        caller: Caller,
+        name: str,
+        items: Mapping[str, T],
+        policy: Policy,
+        unknown: Callable[[], ProtocolError],
+        record: Record,
+    ) -> T:
+        """The item of a name, when it is there and the caller may have it; see `_authorize`."""
+        item = items.get(name)
+        decision = policy.decide(caller, name) if item is not None else None
+        self._authorize(call, caller, name[:80], decision, unknown, record)
+        if item is None:
+            raise unknown()
+        return item
 
     def _authorize(
         self,

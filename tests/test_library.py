@@ -183,7 +183,7 @@ async def test_an_operator_reads_what_is_hidden_from_others(endpoint: Endpoint) 
     [
         ("invoices://C-1/x", -32602, 'number: "x" is a string; expected an integer'),
         ("invoices://C-0/1", -32603, "No customer C-0."),
-        ("notes://large", -32603, "The resource is larger than 1,024 bytes."),
+        ("notes://large", -32603, "large is larger than 1,024 bytes."),
         ("notes://broken", -32603, "broken failed. The operator finds the reason"),
     ],
 )

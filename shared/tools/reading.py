@@ -5,20 +5,19 @@ from typing import Any
 
 import msgspec
 
+from shared.tools.catalogue import Resource
 from shared.tools.content import Contents, Message
-from shared.tools.signature import Signature
 
 _MESSAGES = msgspec.json.Decoder(list[Message])
 
 
-def contents(
-    signature: Signature, result: Any, uri: str, mime_type: str | None
-) -> list[dict[str, Any]]:
+def contents(resource: Resource, uri: str, result: Any) -> list[dict[str, Any]]:
     """The contents of a resource. Raises TypeError or ValueError for what does not fit.
 
     Text is text, bytes are a blob, `Contents` (or a list of them) say it themselves; anything else
     is JSON. What the function returns is held to its return annotation.
     """
+    signature, mime_type = resource.call.signature, resource.options.mime_type
     declared = signature.returns
     if declared is Any:
         declared = type(result)

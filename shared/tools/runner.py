@@ -15,7 +15,7 @@ import msgspec
 
 from shared.caller import Caller
 from shared.tools import arguments, reading
-from shared.tools.catalogue import Resource, Tool
+from shared.tools.catalogue import Tool
 from shared.tools.content import Block
 from shared.tools.context import Report, ToolContext
 from shared.tools.decorator import Complete
@@ -98,45 +98,31 @@ class Runner:
 
     async def read(
         self,
-        resource: Resource,
-        uri: str,
+        call: Tool,
         given: Mapping[str, str],
         caller: Caller,
         id: str,
         inputs: Inputs | None,
+        shape: Callable[[Any], list[dict[str, Any]]],
     ) -> list[dict[str, Any]]:
-        """The contents of a resource, as JSON values. `given` are the variables of its URI.
+        """What a resource or a prompt holds, as JSON values.
 
-        Raises Failure; `bad_arguments` when a variable does not fit its type. `id` is the
-        correlation id.
+        `given` are the variables of the URI or the prompt's arguments; `shape` turns what the
+        function returns into the protocol's form; `id` is the correlation id. Raises Failure:
+        `bad_arguments` when a text does not fit its type.
         """
-        tool = resource.call
-        result = await self._result(tool, self._texts(tool, given), caller, id, None, inputs)
         try:
-            contents = reading.contents(tool.signature, result, uri, resource.options.mime_type)
-        except _MISFIT:
-            raise self._broken(tool, id, _NOT_AS_ANNOTATED) from None
-        if len(msgspec.json.encode(contents)) > self._limit:
-            raise Failure("too_large", f"The resource is larger than {self._limit:,} bytes.")
-        return contents
-
-    async def prompt(
-        self,
-        tool: Tool,
-        given: Mapping[str, str],
-        caller: Caller,
-        id: str,
-        inputs: Inputs | None,
-    ) -> list[dict[str, Any]]:
-        """The messages of a prompt, as JSON values. Raises Failure, as `read` does."""
-        result = await self._result(tool, self._texts(tool, given), caller, id, None, inputs)
+            keywords = arguments.convert(call.signature, dict(given), texts=True)
+        except arguments.BadArguments as error:
+            raise Failure("bad_arguments", str(error)) from None
+        result = await self._result(call, keywords, caller, id, None, inputs)
         try:
-            messages = reading.messages(result)
+            shaped = shape(result)
         except _MISFIT:
-            raise self._broken(tool, id, _NOT_AS_ANNOTATED) from None
-        if len(msgspec.json.encode(messages)) > self._limit:
-            raise Failure("too_large", f"The prompt is larger than {self._limit:,} bytes.")
-        return messages
+            raise self._broken(call, id, _NOT_AS_ANNOTATED) from None
+        if len(msgspec.json.encode(shaped)) > self._limit:
+            raise Failure("too_large", f"{call.name} is larger than {self._limit:,} bytes.")
+        return shaped
 
     async def complete(
         self, call: Tool, complete: Complete, argument: str, typed: str, caller: Caller, id: str
@@ -154,12 +140,6 @@ class Runner:
             return msgspec.convert(await self._within_deadline(work, context), list[str])
         except Exception:
             raise self._broken(call, id, f"could not complete {argument}") from None
-
-    def _texts(self, tool: Tool, given: Mapping[str, str]) -> dict[str, Any]:
-        try:
-            return arguments.convert(tool.signature, dict(given), texts=True)
-        except arguments.BadArguments as error:
-            raise Failure("bad_arguments", str(error)) from None
 
     async def _result(
         self,
