@@ -10,7 +10,7 @@ import asyncio
 import functools
 import logging
 import re
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
@@ -121,7 +121,7 @@ class Endpoint:
 
     async def _message(self, request: Request, record: Record) -> Response | EventStream:
         caller = self._authenticate(request, record)
-        _check_media_types(request.headers)
+        _check_media_types(request)
         message = envelope.read(envelope.decode(request.body), request.headers)
         if isinstance(message, list):
             return await self._batch(message, caller, record)
@@ -327,12 +327,12 @@ def _success(call: Call, result: Any) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "id": call.id, "result": result}
 
 
-def _check_media_types(headers: Mapping[str, str]) -> None:
+def _check_media_types(request: Request) -> None:
     """Lenient on purpose: refuse only what is plainly not JSON, or plainly does not take it."""
-    content_type = headers.get("content-type", "").split(";")[0].strip().lower()
+    content_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if content_type and content_type != "application/json" and not content_type.endswith("+json"):
         raise Refusal(415, "Send the message as Content-Type: application/json.")
-    accept = headers.get("accept", "").lower()
+    accept = _accept(request)
     if accept and not any(part in accept for part in ("application/json", "*/*", "application/*")):
         raise Refusal(406, "Accept must allow application/json (and text/event-stream).")
 

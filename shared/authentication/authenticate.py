@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl
 from shared.authentication.api_keys import KeyRing
 from shared.authentication.challenge import Challenge
 from shared.caller import ANONYMOUS, Caller
+from shared.command_names import squashed
 from shared.configuration.model import AuthenticationSettings
 from shared.http import Request
 
@@ -33,7 +34,7 @@ class Authenticator:
         self._enabled = settings.enabled
         self._rings = [KeyRing(scheme) for scheme in settings.schemes]
         self._realm = realm
-        self._query_names = _QUERY_NAMES | {_squash(ring.header) for ring in self._rings}
+        self._query_names = _QUERY_NAMES | {squashed(ring.header) for ring in self._rings}
 
     def authenticate(self, request: Request) -> Caller:
         """The caller of a request; anonymous when it carries no credential at all.
@@ -81,8 +82,4 @@ class Authenticator:
         if not query:
             return []
         names = [name for name, _ in parse_qsl(query, keep_blank_values=True, max_num_fields=None)]
-        return [name[:40] for name in names if _squash(name) in self._query_names]
-
-
-def _squash(name: str) -> str:
-    return name.replace("-", "").replace("_", "").lower()
+        return [name[:40] for name in names if squashed(name) in self._query_names]

@@ -78,16 +78,15 @@ def path_text(root: Node, path: Path) -> str:
             text += f"[{part}]"
             inside = node is not None and isinstance(node.value, list) and part < len(node.value)
             node = node.value[part] if node is not None and inside else None
-        elif position and _SECRET_NAMES_UNDER.match(str(path[position - 1])):
+            continue
+        if position and _SECRET_NAMES_UNDER.match(str(path[position - 1])):
             names = list(node.value) if node is not None and isinstance(node.value, dict) else []
             text += f"[#{names.index(part) + 1 if part in names else '?'}]"
-            node = node.member(part) if node is not None else None
         elif any(_SECRET_NAMES_UNDER.match(str(above)) for above in path[:position]):
             text += f":{part}" if part.lower() in ("scopes", "roles") else ":…"
-            node = node.member(part) if node is not None else None
         else:
             text += f":{part}" if text else part
-            node = node.member(part) if node is not None else None
+        node = node.member(part) if node is not None else None
     return text or "the configuration"
 
 

@@ -15,7 +15,6 @@ from shared.tools.errors import ToolDefinitionError
 from shared.tools.signature import Signature
 from shared.tools.uri_template import UriTemplate
 
-_NOT_BY_READING = "it runs when it is called and confirmed, not by reading"
 _BLANK = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 
 
@@ -30,12 +29,12 @@ def resource(item: ConfiguredItem, tool: Tool | None) -> Resource:
         raise ToolDefinitionError(item.key, str(error)) from None
     if template.variables:
         raise ToolDefinitionError(item.key, "a resource of the configuration has no variables")
-    if tool is not None and tool.options.destructive:
-        raise ToolDefinitionError(item.key, f"{tool.name} is destructive; {_NOT_BY_READING}")
-    if tool is not None and tool.signature.input_schema.get("required"):
-        raise ToolDefinitionError(item.key, f"{tool.name} needs arguments, which nobody gives it")
     options = ResourceOptions(item.key, item.name, item.name, item.mime_type)
     if tool is not None:
+        _check_not_destructive(item, tool)
+        if tool.signature.input_schema.get("required"):
+            text = f"{tool.name} needs arguments, which nobody gives it"
+            raise ToolDefinitionError(item.key, text)
         return Resource(options, template, tool)
     file = _file(item)
 
@@ -56,7 +55,8 @@ def prompt(item: ConfiguredItem, tool: Tool | None) -> Prompt:
     """
     options = PromptOptions(item.key, item.name)
     if tool is not None:
-        _check_tool(item, tool)
+        _check_not_destructive(item, tool)
+        _check_prompt(item, tool)
         return Prompt(options, tool)
     file = _file(item)
     names = {argument.name for argument in item.arguments}
@@ -71,9 +71,13 @@ def prompt(item: ConfiguredItem, tool: Tool | None) -> Prompt:
     return Prompt(options, _call(item, render, str))
 
 
-def _check_tool(item: ConfiguredItem, tool: Tool) -> None:
+def _check_not_destructive(item: ConfiguredItem, tool: Tool) -> None:
     if tool.options.destructive:
-        raise ToolDefinitionError(item.key, f"{tool.name} is destructive; {_NOT_BY_READING}")
+        text = "it runs when it is called and confirmed, not by reading"
+        raise ToolDefinitionError(item.key, f"{tool.name} is destructive; {text}")
+
+
+def _check_prompt(item: ConfiguredItem, tool: Tool) -> None:
     if tool.signature.returns is not str:
         raise ToolDefinitionError(item.key, f"{tool.name} does not return text")
     known = set(tool.signature.input_schema.get("properties", {}))

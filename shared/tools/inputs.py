@@ -33,7 +33,7 @@ class InputRequest(Generic[A]):
     @property
     def capability(self) -> str:
         """What a client has to declare to be asked."""
-        return self.method.split("/", maxsplit=1)[0].removesuffix("/list")
+        return self.method.split("/", maxsplit=1)[0]
 
 
 class InputRequired(BaseException):
