@@ -183,20 +183,20 @@ class Answers:
         bind = functools.partial(
             request_state.binding, caller.principal, call.method, name, arguments
         )
-        answers, offered = self._answers_so_far(call, bind)
+        answers, asked, offered = self._answers_so_far(call, bind)
         unavailable = None if self._sealer is not None else _NO_KEYS
-        inputs = Inputs(call.client_capabilities, answers, offered, unavailable)
+        inputs = Inputs(call.client_capabilities, answers, asked, offered, unavailable)
         try:
             yield inputs
         except InputRequired as required:
             if self._sealer is None:
                 raise RuntimeError("asked without a key") from None
-            state = self._sealer.seal(bind(), inputs.answers, list(required.requests))
-            asked = {
+            state = self._sealer.seal(bind(), inputs.answers, inputs.asked)
+            requests = {
                 name: {"method": request.method, "params": request.params}
                 for name, request in required.requests.items()
             }
-            raise _Asking(asked, state) from None
+            raise _Asking(requests, state) from None
         except CapabilityMissing as missing:
             names = ", ".join(missing.capabilities)
             text = f"This needs a client that declares the capability {names}."
@@ -207,13 +207,13 @@ class Answers:
 
     def _answers_so_far(
         self, call: Call, bind: Callable[[], Binding]
-    ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """What was answered to what was asked, in earlier rounds and this one; and the rest."""
+    ) -> tuple[dict[str, Any], dict[str, str], dict[str, Any]]:
+        """What was answered in earlier rounds and this one, what was asked, and other answers."""
         state, responses = call.params.get("requestState"), call.params.get("inputResponses")
         given = responses if isinstance(responses, dict) else {}
         given = {name: answer for name, answer in given.items() if isinstance(answer, dict)}
         if state is None:
-            return {}, given
+            return {}, {}, given
         try:
             if self._sealer is None or not isinstance(state, str):
                 raise BadState
@@ -221,8 +221,9 @@ class Answers:
         except BadState:
             text = "The requestState is not valid for this call, or too old; start again without."
             raise ProtocolError(faults.INVALID_PARAMS, text, id=call.id, modern=True) from None
-        answers.update({name: given.pop(name) for name in asked if name in given})
-        return answers, given
+        pending = [name for name in asked if name in given and name not in answers]
+        answers.update({name: given.pop(name) for name in pending})
+        return answers, asked, given
 
     def _unconfirmed(
         self, tool: Tool, given: Mapping[str, Any], inputs: Inputs | None

@@ -44,7 +44,7 @@ class _State(msgspec.Struct, frozen=True):
     bound: Binding
     until: float
     answers: dict[str, Any]
-    asked: list[str]
+    asked: dict[str, str]
 
 
 class Sealer:
@@ -61,9 +61,9 @@ class Sealer:
         self._first = keys[0][0]
         self._now = now
 
-    def seal(self, bound: Binding, answers: Mapping[str, Any], asked: Sequence[str]) -> str:
-        """A state that holds the answers so far and what is asked now."""
-        state = _State(bound, self._now() + LIFETIME_SECONDS, dict(answers), list(asked))
+    def seal(self, bound: Binding, answers: Mapping[str, Any], asked: Mapping[str, str]) -> str:
+        """A state that holds the answers so far and, by name, a digest of all that was asked."""
+        state = _State(bound, self._now() + LIFETIME_SECONDS, dict(answers), dict(asked))
         nonce = secrets.token_bytes(_NONCE_BYTES)
         header = f"{_VERSION}.{self._first}"
         sealed = self._cipher(self._first).encrypt(
@@ -71,7 +71,7 @@ class Sealer:
         )
         return f"{header}.{base64.urlsafe_b64encode(nonce + sealed).decode()}"
 
-    def open(self, text: str, bound: Binding) -> tuple[dict[str, Any], list[str]]:
+    def open(self, text: str, bound: Binding) -> tuple[dict[str, Any], dict[str, str]]:
         """The answers and the questions of a state. Raises BadState.
 
         Checks that this endpoint sealed it, for this call of this caller, within its lifetime. Does

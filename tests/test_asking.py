@@ -150,6 +150,23 @@ async def test_a_destructive_call_cannot_be_confirmed_unasked(endpoint: Endpoint
     assert question(early, "confirm-call")
 
 
+async def test_a_yes_counts_for_the_question_that_was_asked_and_no_other(
+    endpoint: Endpoint,
+) -> None:
+    asking.STOCK[:] = [1, 2, 3]
+    first = await call(endpoint, "empty")
+    assert question(first)["params"]["message"] == "Empty 3 shelves?"
+    asking.STOCK.append(4)
+    state = first["result"]["requestState"]
+    again = await call(endpoint, "empty", requestState=state, inputResponses={"input-1": YES})
+    assert question(again)["params"]["message"] == "Empty 4 shelves?"
+    assert len(asking.STOCK) == 4
+    state = again["result"]["requestState"]
+    done = await call(endpoint, "empty", requestState=state, inputResponses={"input-1": YES})
+    assert text(done) == "emptied"
+    assert asking.STOCK == []
+
+
 async def test_two_questions_take_two_rounds_and_each_is_asked_once(endpoint: Endpoint) -> None:
     first = await call(endpoint, "create")
     schema = question(first)["params"]["requestedSchema"]
@@ -269,16 +286,16 @@ def test_a_state_lasts_five_minutes_and_survives_rotation() -> None:
     now = time.time()
     bound = binding("key/a", "tools/call", "delete", {"b": 1, "a": 2})
     old = Sealer([read_key(KEY)], now=lambda: now)
-    state = old.seal(bound, {"input-1": YES}, ["input-2"])
+    state = old.seal(bound, {"input-1": YES}, {"input-2": "digest"})
     assert "confirm" not in state
     rotated = Sealer([read_key(OTHER_KEY), read_key(KEY)], now=lambda: now + LIFETIME_SECONDS)
     same = binding("key/a", "tools/call", "delete", {"a": 2, "b": 1})
-    assert rotated.open(state, same) == ({"input-1": YES}, ["input-2"])
+    assert rotated.open(state, same) == ({"input-1": YES}, {"input-2": "digest"})
     late = Sealer([read_key(KEY)], now=lambda: now + LIFETIME_SECONDS + 1)
     with pytest.raises(BadState):
         late.open(state, bound)
-    assert rotated.seal(bound, {}, []).startswith("v1.k2.")
-    assert old.seal(bound, {}, []) != old.seal(bound, {}, [])
+    assert rotated.seal(bound, {}, {}).startswith("v1.k2.")
+    assert old.seal(bound, {}, {}) != old.seal(bound, {}, {})
 
 
 @pytest.mark.parametrize("text", ["", "k1", "k1:", "k1:short", ":" + KEY[3:], "a b:" + KEY[3:]])

@@ -6,6 +6,7 @@ answered from the state, in the same order or under the same names. So whatever 
 question is done again, and must not matter twice.
 """
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -29,6 +30,12 @@ class InputRequest(Generic[A]):
     method: str
     params: Mapping[str, Any]
     read: Callable[[Mapping[str, Any]], A]
+
+    @property
+    def digest(self) -> str:
+        """What is asked, in short: an answer counts for this question and no other wording."""
+        asked = msgspec.json.encode([self.method, self.params], order="deterministic")
+        return hashlib.sha256(asked).hexdigest()
 
     @property
     def capability(self) -> str:
@@ -56,27 +63,30 @@ class Inputs:
     """The questions and answers of one call.
 
     `capabilities` are those the client declared on this request. `answers` are to what was asked
-    in earlier rounds; `offered` came unasked, and counts only where a tool asks for data by name,
-    never as a confirmation. `unavailable` says why nothing can be asked, if so.
+    in earlier rounds, of which `asked` holds the digests; `offered` came unasked, and counts only
+    where a tool asks for data by name, never as a confirmation. `unavailable` says why nothing can
+    be asked, if so.
     """
 
     def __init__(
         self,
         capabilities: Mapping[str, Any],
         answers: Mapping[str, Any],
+        asked: Mapping[str, str] | None = None,
         offered: Mapping[str, Any] | None = None,
         unavailable: str | None = None,
     ) -> None:
         self.capabilities = capabilities
         self.answers = dict(answers)
+        self.asked = dict(asked or {})
         self._offered = offered or {}
         self._unavailable = unavailable
-        self._asked = 0
+        self._nameless = 0
 
     def next_name(self) -> str:
         """A name for a question that was given none; the same in every round."""
-        self._asked += 1
-        return f"input-{self._asked}"
+        self._nameless += 1
+        return f"input-{self._nameless}"
 
     def take(
         self, requests: Mapping[str, InputRequest[Any]], *, unasked: bool = False
@@ -95,13 +105,17 @@ class Inputs:
             raise CapabilityMissing(missing)
         answers: dict[str, Any] = {}
         for name, request in requests.items():
-            if unasked and name in self._offered:
-                self.answers.setdefault(name, self._offered[name])
+            if unasked and name in self._offered and name not in self.answers:
+                self.answers[name], self.asked[name] = self._offered[name], request.digest
             try:
-                answers[name] = request.read(self.answers[name])
+                if self.asked.get(name) == request.digest:
+                    answers[name] = request.read(self.answers[name])
             except (KeyError, ValueError):
                 continue
         open_ones = {name: r for name, r in requests.items() if name not in answers}
+        for name, request in open_ones.items():
+            self.answers.pop(name, None)
+            self.asked[name] = request.digest
         if open_ones:
             raise InputRequired(open_ones)
         return answers

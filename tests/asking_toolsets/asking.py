@@ -9,6 +9,9 @@ from shared.tools.inputs import form, roots, sample
 RUNS: list[str] = []
 """What the tools have really done."""
 
+STOCK: list[int] = []
+"""What `empty` empties; it may change between two rounds."""
+
 
 @dataclass
 class Region:
@@ -24,6 +27,15 @@ async def delete(name: str, context: ToolContext) -> str:
         return "kept"
     RUNS.append(f"delete {name}")
     return f"deleted {name}"
+
+
+@tool
+async def empty(context: ToolContext) -> str:
+    """Empty what is there when the person agrees."""
+    if not await context.confirm(f"Empty {len(STOCK)} shelves?"):
+        return "kept"
+    STOCK.clear()
+    return "emptied"
 
 
 @tool(destructive=True, title="Drop everything")
