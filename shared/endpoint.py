@@ -68,7 +68,7 @@ class Endpoint:
         self._answers = Answers(settings, catalogue, policies, self._authenticator)
         self._open: set[asyncio.Future[Any]] = set()
         self._own_origin = _origin_of(settings.public_url)
-        key_headers = [scheme.header for scheme in settings.authentication.schemes]
+        key_headers = [scheme.header for scheme in settings.authentication.key_schemes]
         self._cors_headers = ", ".join([_CORS_REQUEST_HEADERS, *key_headers])
 
     async def handle(self, request: Request) -> Response | EventStream:

@@ -25,7 +25,7 @@ HEAVY = {
     "requests",
     "uvicorn",
 }
-NOT_DEPENDENCIES = {"aiohttp", "fastapi"}
+NOT_DEPENDENCIES = {"fastapi"}
 OURS_BUT_NOT_THE_APPS = {"commands", "development", "tests"}
 
 PROGRAM = """

@@ -204,7 +204,7 @@ def test_two_spellings_of_one_tool_in_one_section_are_an_error(tmp_path: Path) -
 
 def test_settings_show_no_key(tmp_path: Path) -> None:
     found = offered(tmp_path)
-    scheme = found.settings.authentication.schemes[0]
+    scheme = found.settings.authentication.key_schemes[0]
     shown = f"{found.settings!r} {found.settings} {found!r}"
     for secret in (READER_KEY, OPS_KEY, *(repr(key.digest) for key in scheme.keys)):
         assert secret not in shown

@@ -32,7 +32,7 @@ class Authenticator:
 
     def __init__(self, settings: AuthenticationSettings, realm: str) -> None:
         self._enabled = settings.enabled
-        self._rings = [KeyRing(scheme) for scheme in settings.schemes]
+        self._rings = [KeyRing(scheme) for scheme in settings.key_schemes]
         self._realm = realm
         self._query_names = _QUERY_NAMES | {squashed(ring.header) for ring in self._rings}
 

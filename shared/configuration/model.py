@@ -97,6 +97,51 @@ class ApiKeyScheme:
 
 
 @dataclass(frozen=True, slots=True)
+class EntraScheme:
+    """An authentication scheme that takes access tokens of Entra ID.
+
+    `authority` is the issuer's URL with its tenant segment and without `/v2.0`; keys and metadata
+    are fetched below it. `issuers` maps each accepted `iss` to the tenant id its tokens must
+    carry, None where any of `tenants` will do. `audiences` are the accepted `aud` values without a
+    trailing slash; tenant and client ids are lower-case GUIDs. `application_grants` maps the id of
+    a client to the roles it has here although its tokens name none.
+    """
+
+    name: str
+    authority: str
+    tenants: frozenset[str]
+    issuers: Mapping[str, str | None]
+    audiences: frozenset[str]
+    client_id: str | None = None
+    algorithms: tuple[str, ...] = ("RS256",)
+    require_https: bool = True
+    scope_claim: str = "scp"
+    role_claim: str = "roles"
+    name_claim: str | None = None
+    allowed_client_ids: frozenset[str] = frozenset()
+    application_grants: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    clock_skew_seconds: float = 60.0
+    key_refresh_seconds: float = 3600.0
+    key_outage_seconds: float = 86400.0
+
+
+@dataclass(frozen=True, slots=True)
+class ProtectedResource:
+    """What the protected resource metadata says where the configuration says it (RFC 9728).
+
+    None and empty mean: derive it. `serve_authorization_server` publishes the authorization
+    server's metadata here as well.
+    """
+
+    resource: str | None = None
+    resource_name: str | None = None
+    authorization_servers: tuple[str, ...] = ()
+    scopes_supported: tuple[str, ...] = ()
+    bearer_methods_supported: tuple[str, ...] = ()
+    serve_authorization_server: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Cors:
     """Browser origins that may call, besides the endpoint's own."""
 
@@ -106,13 +151,20 @@ class Cors:
 
 @dataclass(frozen=True, slots=True)
 class AuthenticationSettings:
-    """How callers are recognised. `enabled` is false only in development: everyone is let in."""
+    """How callers are recognised. `enabled` is false only in development: everyone is let in.
+
+    `application_roles` maps a scope to the app roles that stand for it in an application's token,
+    besides the role of the scope's own name.
+    """
 
     enabled: bool
-    schemes: tuple[ApiKeyScheme, ...]
+    key_schemes: tuple[ApiKeyScheme, ...]
     default_policy: Requirement
     list_tools: Literal["reachable", "callable"]
     cors: Cors
+    entra: EntraScheme | None = None
+    application_roles: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    protected_resource: ProtectedResource = ProtectedResource()
 
 
 @dataclass(frozen=True, slots=True)

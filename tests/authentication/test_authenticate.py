@@ -28,13 +28,13 @@ def scheme(name: str, header: str, key: str) -> ApiKeyScheme:
 
 SETTINGS = AuthenticationSettings(
     enabled=True,
-    schemes=(scheme("ApiKey", "X-API-Key", KEY),),
+    key_schemes=(scheme("ApiKey", "X-API-Key", KEY),),
     default_policy=Requirement(),
     list_tools="reachable",
     cors=Cors(),
 )
 TWO_SCHEMES = replace(
-    SETTINGS, schemes=(*SETTINGS.schemes, scheme("Deploy", "X-Deploy-Key", DEPLOY_KEY))
+    SETTINGS, key_schemes=(*SETTINGS.key_schemes, scheme("Deploy", "X-Deploy-Key", DEPLOY_KEY))
 )
 
 
@@ -173,7 +173,7 @@ def test_no_refusal_repeats_the_credential(headers: dict[str, str], query: str) 
 
 @pytest.mark.parametrize("headers", [{}, {"x-api-key": "wrong"}, {"authorization": "Bearer x"}])
 def test_with_authentication_off_everyone_is_anonymous(headers: dict[str, str]) -> None:
-    off = replace(SETTINGS, enabled=False, schemes=())
+    off = replace(SETTINGS, enabled=False, key_schemes=())
     assert Authenticator(off, "postern").authenticate(request(headers)) is ANONYMOUS
 
 

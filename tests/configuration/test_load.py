@@ -215,7 +215,7 @@ def test_keys_match_in_any_case_and_null_means_absent(tmp_path: Path) -> None:
     settings, report = load_text(tmp_path, text)
     expected, _ = load_text(tmp_path, ALLOWED)
     assert settings.server == expected.server
-    assert settings.authentication.schemes == expected.authentication.schemes
+    assert settings.authentication.key_schemes == expected.authentication.key_schemes
     assert report.problems == []
 
 

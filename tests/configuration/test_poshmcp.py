@@ -55,7 +55,7 @@ def test_the_guides_api_keys_work_verbatim_in_development(tmp_path: Path) -> Non
     settings, report = load_text(tmp_path, GUIDE_API_KEYS, DEVELOPMENT, port=7071)
     assert report.problems == []
     assert settings.authentication.enabled
-    (found,) = settings.authentication.schemes
+    (found,) = settings.authentication.key_schemes
     assert (found.name, found.header) == ("ApiKey", "X-API-Key")
     assert [(key.id, key.digest, sorted(key.roles)) for key in found.keys] == [
         ("ApiKey-1", hashlib.sha256(b"key-reader").digest(), ["reader"]),
@@ -138,7 +138,7 @@ def test_a_scheme_in_use_needs_a_key(tmp_path: Path, environment: dict[str, str]
 
 def test_keys_are_case_sensitive_and_kept_as_digests(tmp_path: Path) -> None:
     other = f"{READER_KEY.upper()}1"
-    (found,) = authentication(tmp_path, scheme(Keys={other: {}})).schemes
+    (found,) = authentication(tmp_path, scheme(Keys={other: {}})).key_schemes
     digests = [key.digest for key in found.keys]
     assert digests == [
         hashlib.sha256(key.encode()).digest() for key in (READER_KEY, OPS_KEY, other)
@@ -147,7 +147,7 @@ def test_keys_are_case_sensitive_and_kept_as_digests(tmp_path: Path) -> None:
 
 def test_settings_and_report_hold_no_key(tmp_path: Path) -> None:
     settings, report = load_text(tmp_path, text_of(powershell(RuntimeMode="InProcess")))
-    (found,) = settings.authentication.schemes
+    (found,) = settings.authentication.key_schemes
     shown = f"{settings} {settings!r} {report} {report!r} {report.problems}"
     for key, kept in zip((READER_KEY, OPS_KEY), found.keys, strict=True):
         assert key not in shown
@@ -187,7 +187,7 @@ def test_a_scheme_that_cannot_be_used_is_refused(
 
 def test_the_default_scheme_is_found_in_any_case(tmp_path: Path) -> None:
     changes = {"Authentication": {"DefaultScheme": "APIKEY"}}
-    assert [found.name for found in authentication(tmp_path, changes).schemes] == ["ApiKey"]
+    assert [found.name for found in authentication(tmp_path, changes).key_schemes] == ["ApiKey"]
 
 
 def test_only_the_default_and_the_additional_schemes_are_in_use(tmp_path: Path) -> None:
@@ -195,7 +195,7 @@ def test_only_the_default_and_the_additional_schemes_are_in_use(tmp_path: Path) 
     schemes = {name: {**section, "HeaderName": f"X-{name}"} for name in ("Second", "Third")}
     changes = {"Authentication": {"AdditionalSchemes": ["second", "apikey"], "Schemes": schemes}}
     settings, report = load_text(tmp_path, text_of(changes))
-    in_use = [(found.name, found.header) for found in settings.authentication.schemes]
+    in_use = [(found.name, found.header) for found in settings.authentication.key_schemes]
     assert in_use == [("ApiKey", "X-API-Key"), ("Second", "X-Second")]
     (unused,) = report.problems
     assert (unused.level, unused.path) == ("warning", "Authentication:Schemes:Third")
