@@ -15,7 +15,7 @@ from mcp.client.streamable_http import streamable_http_client
 
 from commands import print_json, tell
 from commands.run import development_key
-from shared.hosting.uvicorn_server import is_loopback
+from shared.http import is_loopback
 
 KEY_VARIABLE = "POSTERN_API_KEY"
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from commands import DEVELOPMENT, FOLDER, leave, port, print_json, tell
 from shared import startup
 from shared.hosting import uvicorn_server
+from shared.http import is_loopback
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -33,7 +34,7 @@ def main(arguments: Namespace) -> int:
         FOLDER,
         variables,
         config_file=arguments.config,
-        loopback=uvicorn_server.is_loopback(arguments.host),
+        loopback=is_loopback(arguments.host),
         port=number,
     )
 

@@ -4,6 +4,7 @@ Wires `authorization`, `tools` and `protocol` for `endpoint.py`, which owns all 
 """
 
 import functools
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -362,8 +363,11 @@ class Answers:
 
 def refusal_of(refused: Refused, id: str | int | None = None) -> Refusal:
     """What authentication refused, as HTTP says it."""
-    challenge = refused.challenge
-    headers = {} if challenge is None else {"WWW-Authenticate": str(challenge)}
+    headers = {}
+    if refused.challenge is not None:
+        headers["WWW-Authenticate"] = str(refused.challenge)
+    if refused.retry_after is not None:
+        headers["Retry-After"] = str(math.ceil(refused.retry_after))
     return Refusal(refused.status, refused.message, headers, id)
 
 

@@ -19,9 +19,11 @@ from shared.answers import Answers, refusal_of
 from shared.audit import record as audit
 from shared.audit.record import Record
 from shared.authentication.authenticate import Authenticator, Refused
+from shared.authentication.resource_metadata import describe
 from shared.authorization.policy import Policies
 from shared.caller import Caller
 from shared.configuration.model import Settings
+from shared.discovery import Discovery
 from shared.http import EventStream, Refusal, Request, Response, json_response
 from shared.protocol import envelope, faults, stream
 from shared.protocol.envelope import Call, Message, Notice
@@ -32,7 +34,6 @@ from shared.tools.catalogue import Catalogue
 
 MCP_PATH = "/mcp"
 TOOLS_PATH = "/tools"
-METADATA_PATH = "/.well-known/oauth-protected-resource"
 
 _log = logging.getLogger("postern.endpoint")
 _LOOPBACK = re.compile(r"(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?", re.IGNORECASE)
@@ -64,11 +65,16 @@ class Endpoint:
         self._check_host = loopback or settings.development
         self.max_body = settings.server.max_request_bytes
         realm = settings.server.name
-        self._authenticator = Authenticator(settings.authentication, realm)
+        authentication = settings.authentication
+        first, every = policies.tools.default_scopes, policies.scopes
+        metadata = describe(authentication, settings.public_url, first, every)
+        app_roles = sorted(policies.app_roles)
+        self._authenticator = Authenticator(authentication, realm, metadata, app_roles)
+        self._discovery = Discovery(metadata, self._authenticator, settings.public_url, MCP_PATH)
         self._answers = Answers(settings, catalogue, policies, self._authenticator)
         self._open: set[asyncio.Future[Any]] = set()
         self._own_origin = _origin_of(settings.public_url)
-        key_headers = [scheme.header for scheme in settings.authentication.key_schemes]
+        key_headers = [scheme.header for scheme in authentication.key_schemes]
         self._cors_headers = ", ".join([_CORS_REQUEST_HEADERS, *key_headers])
 
     async def handle(self, request: Request) -> Response | EventStream:
@@ -93,11 +99,11 @@ class Endpoint:
         if path == MCP_PATH:
             return await self._mcp(request, correlation_id)
         if path == TOOLS_PATH:
-            return self._list_tools(request, correlation_id)
+            return await self._list_tools(request, correlation_id)
         if path in ("/healthz", "/readyz"):
             return json_response(200, {"status": "ok" if path == "/healthz" else "ready"})
-        if path == METADATA_PATH or path.startswith(f"{METADATA_PATH}/"):
-            raise Refusal(404, "No protected resource metadata: this endpoint takes API keys.")
+        if self._discovery.covers(path):
+            return await self._discovery.answer(request, path)
         raise Refusal(404, f"Nothing is here. MCP is at {MCP_PATH}.")
 
     async def _mcp(self, request: Request, correlation_id: str) -> Response | EventStream:
@@ -120,7 +126,7 @@ class Endpoint:
             return response
 
     async def _message(self, request: Request, record: Record) -> Response | EventStream:
-        caller = self._authenticate(request, record)
+        caller = await self._authenticate(request, record)
         _check_media_types(request)
         message = envelope.read(envelope.decode(request.body), request.headers)
         if isinstance(message, list):
@@ -197,7 +203,7 @@ class Endpoint:
         finally:
             audit.write(record)
 
-    def _list_tools(self, request: Request, correlation_id: str) -> Response:
+    async def _list_tools(self, request: Request, correlation_id: str) -> Response:
         """`GET /tools`: the tools this caller may call, for people with curl."""
         self._check_place(request)
         if request.method == "OPTIONS":
@@ -207,19 +213,21 @@ class Endpoint:
         self._check_size(request)
         record = Record(correlation_id, method="GET /tools")
         with _recorded(record):
-            caller = self._authenticate(request, record)
+            caller = await self._authenticate(request, record)
             tools = self._answers.callable_tools(caller)
             record.decision, record.outcome, record.status = "allowed", "ok", 200
             return json_response(200, {"tools": tools})
 
-    def _authenticate(self, request: Request, record: Record) -> Caller:
+    async def _authenticate(self, request: Request, record: Record) -> Caller:
         try:
-            caller = self._authenticator.authenticate(request)
+            caller = await self._authenticator.authenticate(request)
             record.called_by(caller)
             anonymous = caller.kind == "anonymous" and self._settings.authentication.enabled
             if anonymous and not self._policies.admits_anonymous:
                 raise self._authenticator.refusal()
         except Refused as refused:
+            if refused.caller is not None:
+                record.called_by(refused.caller)
             record.decision = "denied"
             raise refusal_of(refused) from None
         return caller

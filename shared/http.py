@@ -1,5 +1,6 @@
 """HTTP as values that belong to no host: Azure Functions and ASGI both speak through these."""
 
+import ipaddress
 import re
 import uuid
 from collections.abc import AsyncGenerator, Mapping
@@ -95,3 +96,13 @@ def json_response(status: int, value: object, headers: Mapping[str, str] | None 
     """A response whose body is `value` as JSON, or `value` itself when it is encoded already."""
     body = value if isinstance(value, bytes) else msgspec.json.encode(value)
     return Response(status, {"Content-Type": "application/json", **(headers or {})}, body)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host, by name or address, is this machine and reached by nobody else."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

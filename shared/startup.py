@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeVar, Unpack
 import msgspec
 
 from shared import command_names
+from shared.authentication.resource_metadata import own_prefixes
 from shared.authorization.policy import Policies, Policy, Rule
 from shared.configuration.load import Where, load
 from shared.configuration.model import ConfiguredItem, Listed, Requirement, Settings
@@ -60,7 +61,7 @@ def _policies(settings: Settings, catalogue: Catalogue) -> Policies:
     tools = {name: _requirement(tool) for name, tool in catalogue.tools.items()}
     resources = {uri: _requirement(r.call) for uri, r in catalogue.resources.items()}
     prompts = {name: _requirement(p.call) for name, p in catalogue.prompts.items()}
-    own = [settings.public_url]
+    own = own_prefixes(settings.authentication.entra, settings.public_url)
     of_tools = Policy(settings.authentication, tools, settings.overrides, own)
 
     def as_tools(items: Mapping[str, Resource | Prompt]) -> dict[str, Rule]:
@@ -91,7 +92,11 @@ def build(
 
 
 def endpoint_of(offered: Offer, *, loopback: bool = False) -> Endpoint:
-    """The endpoint for an offer, its warnings logged."""
+    """The endpoint for an offer, its warnings logged and its log level set."""
+    if offered.settings.log_level is not None:
+        logging.getLogger("postern").setLevel(offered.settings.log_level)
+        # What was decided is recorded at any level.
+        logging.getLogger("postern.audit").setLevel(logging.INFO)
     for warning in offered.warnings:
         _log.warning("%s", warning)
     return Endpoint(offered.settings, offered.catalogue, offered.policies, loopback=loopback)

@@ -48,7 +48,7 @@ class Recognised(Authenticator):
         super().__init__(endpoint._settings.authentication, "postern")
         self._caller = caller
 
-    def authenticate(self, request: Request) -> Caller:
+    async def authenticate(self, request: Request) -> Caller:
         return self._caller
 
 
@@ -727,7 +727,7 @@ async def test_every_answer_carries_a_correlation_id(
 
 
 class Broken(Authenticator):
-    def authenticate(self, request: Request) -> Caller:
+    async def authenticate(self, request: Request) -> Caller:
         raise RuntimeError("the disk is full")
 
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from shared.http import Request, Response, json_response
+from shared.http import Request, Response, is_loopback, json_response
 
 KEY = "reader-key-0123456789abcdefghijklmnop"
 
@@ -70,3 +70,20 @@ def test_json_is_encoded_once() -> None:
     assert response.headers == {"Content-Type": "application/json", "X-More": "yes"}
     assert json.loads(response.body) == {"a": 1}
     assert json_response(200, response.body).body == response.body
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [
+        ("127.0.0.1", True),
+        ("127.8.8.8", True),
+        ("::1", True),
+        ("localhost", True),
+        ("0.0.0.0", False),  # noqa: S104
+        ("::", False),
+        ("10.0.0.1", False),
+        ("localhost.example", False),
+    ],
+)
+def test_only_this_machines_addresses_are_loopback(host: str, loopback: bool) -> None:
+    assert is_loopback(host) is loopback

@@ -8,22 +8,26 @@ _ESCAPES = str.maketrans({'"': "'", "\\": "/"})
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """One challenge (RFC 9110 section 11.6.1) of an authentication scheme, such as `ApiKey`.
+    """One challenge (RFC 9110 section 11.6.1) of an authentication scheme.
 
-    A host may keep only one `WWW-Authenticate` line, so there is never more than one.
+    `ApiKey` challenges name a realm; `Bearer` ones (RFC 6750 section 3) say where the protected
+    resource metadata is (RFC 9728 section 5.1) and which scopes to ask for. A host may keep only
+    one `WWW-Authenticate` line, so there is never more than one.
     """
 
     scheme: str
-    realm: str
+    realm: str | None = None
     error: str | None = None
     description: str | None = None
     scopes: Sequence[str] = ()
+    resource_metadata: str | None = None
 
     def __str__(self) -> str:
         parameters = {
             "realm": self.realm,
             "error": self.error,
             "error_description": self.description,
+            "resource_metadata": self.resource_metadata,
             "scope": " ".join(self.scopes) or None,
         }
         quoted = [f'{k}="{_quoted(v)}"' for k, v in parameters.items() if v is not None]

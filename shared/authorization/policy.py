@@ -67,6 +67,11 @@ class Policy:
     ) -> None:
         self._prefixes = tuple(f"{prefix.rstrip('/')}/" for prefix in own_prefixes)
         self._callable_only = settings.list_tools == "callable"
+        self._stand_ins = {
+            self._short(scope): roles for scope, roles in settings.application_roles.items()
+        }
+        default = settings.default_policy.scopes or _EMPTY
+        self.default_scopes = frozenset(self._short(scope) for scope in default.names)
         self._visible: dict[tuple[object, ...], tuple[str, ...]] = {}
         by_command: dict[str, list[Requirement]] = {}
         for override in overrides:
@@ -114,8 +119,7 @@ class Policy:
             return Decision("allowed", rule, visible=True)
         if caller.kind == "anonymous":
             return Decision("unauthenticated", rule, visible=False)
-        held = {self._short(scope) for scope in caller.scopes}
-        missing_scopes = tuple(sorted(rule.scopes - held))
+        missing_scopes = tuple(sorted(rule.scopes - self._held(caller, rule)))
         roles_fit = not rule.roles or bool(rule.roles & caller.roles)
         missing_roles = () if roles_fit else tuple(sorted(rule.roles))
         if not missing_scopes and roles_fit:
@@ -123,6 +127,30 @@ class Policy:
         # A user can go and consent to a scope; a role, or anything for a key, comes from elsewhere.
         reachable = caller.kind == "user" and roles_fit and not self._callable_only
         return Decision("missing", rule, reachable, missing_scopes, missing_roles)
+
+    def _held(self, caller: Caller, rule: Rule) -> set[str]:
+        """The scopes of a rule that a caller has, in short form.
+
+        Applications have none of their own: an app role stands for a scope. A user's role does not.
+        """
+        if caller.kind != "application":
+            return {self._short(scope) for scope in caller.scopes}
+        return {scope for scope in rule.scopes if self._roles_for(scope) & caller.roles}
+
+    def _roles_for(self, scope: str) -> frozenset[str]:
+        return self._stand_ins.get(scope, frozenset()) | {scope}
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """The scopes that some rule asks for, in short form."""
+        return frozenset(scope for rule in self.rules.values() for scope in rule.scopes)
+
+    @property
+    def app_roles(self) -> frozenset[str]:
+        """The app roles with which an application may do something."""
+        rules = self.rules.values()
+        stand_ins = (self._stand_ins.get(s) or {s} for rule in rules for s in rule.scopes)
+        return frozenset(role for rule in rules for role in rule.roles).union(*stand_ins)
 
     def visible(self, caller: Caller) -> tuple[str, ...]:
         """The names of the tools a caller may see in a list, in the order they are offered."""
@@ -154,3 +182,11 @@ class Policies(NamedTuple):
     @property
     def admits_anonymous(self) -> bool:
         return any(policy.admits_anonymous for policy in self)
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        return frozenset().union(*(policy.scopes for policy in self))
+
+    @property
+    def app_roles(self) -> frozenset[str]:
+        return frozenset().union(*(policy.app_roles for policy in self))

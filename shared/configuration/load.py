@@ -12,9 +12,25 @@ import msgspec
 from msgspec import Meta
 
 from shared import request_state
-from shared.configuration import jsonc, poshmcp, poshmcp_content
-from shared.configuration.model import HostingSettings, ServerSettings, Settings
-from shared.configuration.poshmcp import AuthenticationSection, PowerShellSection
+from shared.configuration import (
+    azure_mcp,
+    jsonc,
+    log_level,
+    poshmcp,
+    poshmcp_authentication,
+    poshmcp_content,
+)
+from shared.configuration.azure_mcp import AzureAdSection, InboundSection
+from shared.configuration.entra import DEVELOPMENT_IDENTITY_PORT, Circumstances
+from shared.configuration.log_level import LoggingSection
+from shared.configuration.model import (
+    AuthenticationSettings,
+    HostingSettings,
+    ServerSettings,
+    Settings,
+)
+from shared.configuration.poshmcp import PowerShellSection
+from shared.configuration.poshmcp_authentication import AuthenticationSection
 from shared.configuration.poshmcp_content import PromptsSection, ResourcesSection
 from shared.configuration.problems import ConfigurationError, Problem, Report
 from shared.configuration.sources import Node, Source, apply_environment, merge
@@ -38,7 +54,7 @@ _URL = re.compile(
 )
 _PLACEHOLDER = re.compile(r"\{[A-Za-z][\w -]*\}")
 _KEYS_VARIABLE = re.compile(r"^Authentication__(.*__)?Keys([^a-z]|$)", re.IGNORECASE)
-_NOT_YET = ("InboundAuthentication", "OutboundAuthentication", "AzureAd")
+_DIALECTS = ("Authentication", "InboundAuthentication", "AzureAd")
 
 
 class Configuration(msgspec.Struct, rename="pascal", frozen=True):
@@ -56,9 +72,13 @@ class Configuration(msgspec.Struct, rename="pascal", frozen=True):
         dict[str, bool | dict[str, Any]],
         Meta(description="Per toolset: false turns it off, an object holds its settings."),
     ] = {}
-    inbound_authentication: Any = None
+    inbound_authentication: Annotated[
+        InboundSection | None, Meta(description="Who may call, as Azure MCP's pull request has it.")
+    ] = None
     outbound_authentication: Any = None
-    azure_ad: Any = None
+    azure_ad: Annotated[
+        AzureAdSection | None, Meta(description="Who may call, as Azure MCP 2.x has it.")
+    ] = None
     schema: Annotated[str | None, Meta(description="The JSON Schema, for editors.")] = (
         msgspec.field(default=None, name="$schema")
     )
@@ -67,7 +87,7 @@ class Configuration(msgspec.Struct, rename="pascal", frozen=True):
     mcp_resources: ResourcesSection = ResourcesSection()
     mcp_prompts: PromptsSection = PromptsSection()
     application_insights: Any = None
-    logging: Any = None
+    logging: LoggingSection = LoggingSection()
 
 
 SECTIONS = {field.encode_name for field in msgspec.structs.fields(Configuration)}
@@ -77,13 +97,14 @@ class Where(TypedDict, total=False):
     """Where an endpoint runs, as far as its host knows.
 
     `config_file` replaces both appsettings files. `loopback` tells whether only this machine can
-    reach the listening socket (None: unknown, as under `func start`), `port` where it listens; both
-    matter only in development.
+    reach the listening socket (None: unknown, as under `func start`), `port` where it listens and
+    `identity` the URL of the development identity; these matter only in development.
     """
 
     config_file: FilePath | None
     loopback: bool | None
     port: int | None
+    identity: str
 
 
 def load(
@@ -101,7 +122,7 @@ def load(
     report.problems += problems
     if development:
         report.problems += _refuse_development(environment, loopback=where.get("loopback"))
-    settings = _settings(report, folder, environment, development, where.get("port"))
+    settings = _settings(report, folder, environment, development, where)
     if settings is None or report.failed:
         raise ConfigurationError(report.problems)
     return settings, report
@@ -172,7 +193,7 @@ def _settings(
     folder: FilePath,
     environment: Mapping[str, str],
     development: bool,
-    port: int | None,
+    where: Where,
 ) -> Settings | None:
     found: list[Violation] = []
     plain = check(report.root.plain(), Configuration, found=found, config=True)
@@ -184,24 +205,20 @@ def _settings(
     broken = {str(v.path[0]).lower() for v in found if v.reason not in ("unknown", "repeated")}
     sound = {name: value for name, value in plain.items() if name.lower() not in broken}
     configuration = msgspec.convert(sound, Configuration, strict=False)
-    for section in _NOT_YET:
-        if report.root.member(section) is not None:
-            report.error((section,), "this section is not yet available; use Authentication")
     poshmcp.warn_not_applicable(configuration, (), report)
-    authentication = None
-    if configuration.authentication is not None:
-        authentication = poshmcp.read_authentication(
-            configuration.authentication, report, development=development
-        )
-    elif "authentication" not in broken:
-        report.error(("Authentication",), "missing; expected a section saying who may call")
+    poshmcp.warn_not_applicable(configuration.logging, ("Logging",), report)
+    public_url = None
+    if "server" not in broken:
+        port = where.get("port")
+        public_url = _public_url(configuration.server, report, environment, development, port)
+    identity = where.get("identity") or f"http://127.0.0.1:{DEVELOPMENT_IDENTITY_PORT}"
+    circumstances = Circumstances(development, public_url or "", identity)
+    authentication = _authentication(configuration, report, circumstances, broken)
     selection = poshmcp.read_selection(configuration.power_shell_configuration, report)
     overrides = poshmcp.read_overrides(configuration.power_shell_configuration, report)
     resources = poshmcp_content.read_resources(configuration.mcp_resources, folder, report)
     prompts = poshmcp_content.read_prompts(configuration.mcp_prompts, folder, report)
-    public_url = None
-    if "server" not in broken:
-        public_url = _public_url(configuration.server, report, environment, development, port)
+    level = log_level.read(configuration.logging, environment, report)
     keys = _confirmation_keys(configuration.server, report, development=development)
     if found or authentication is None or public_url is None:
         return None
@@ -217,7 +234,29 @@ def _settings(
         keys,
         resources,
         prompts,
+        level,
     )
+
+
+def _authentication(
+    configuration: Configuration, report: Report, where: Circumstances, broken: set[str]
+) -> AuthenticationSettings | None:
+    """Who may call, from the one dialect that the configuration is written in."""
+    there = [name for name in _DIALECTS if report.root.member(name) is not None]
+    for name in there[1:]:
+        text = f"says who may call, and so does {there[0]}; expected one of them, remove the other"
+        report.error((name,), text)
+    found = []
+    if configuration.authentication is not None:
+        section = configuration.authentication
+        found.append(poshmcp_authentication.read_authentication(section, report, where))
+    if configuration.inbound_authentication is not None:
+        found.append(azure_mcp.read_inbound(configuration.inbound_authentication, report, where))
+    if configuration.azure_ad is not None:
+        found.append(azure_mcp.read_azure_ad(configuration.azure_ad, report, where))
+    if not found and not broken.intersection(name.lower() for name in there):
+        report.error(("Authentication",), "missing; expected a section saying who may call")
+    return found[0] if found else None
 
 
 def _confirmation_keys(

@@ -111,7 +111,7 @@ class EntraScheme:
     authority: str
     tenants: frozenset[str]
     issuers: Mapping[str, str | None]
-    audiences: frozenset[str]
+    audiences: tuple[str, ...]
     client_id: str | None = None
     algorithms: tuple[str, ...] = ("RS256",)
     require_https: bool = True
@@ -234,3 +234,5 @@ class Settings:
     confirmation_keys: tuple[tuple[str, bytes], ...] = field(default=(), repr=False)
     resources: tuple[ConfiguredItem, ...] = ()
     prompts: tuple[ConfiguredItem, ...] = ()
+    log_level: int | None = None
+    """The level of the `postern` loggers, on the scale of `logging`; None leaves it to the host."""

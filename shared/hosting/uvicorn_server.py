@@ -1,7 +1,6 @@
 """uvicorn: the endpoint on a socket of its own, for developers' machines and containers."""
 
 import errno
-import ipaddress
 import logging
 import socket
 from collections.abc import Callable
@@ -16,16 +15,6 @@ _BACKLOG = 2048
 
 class PortTaken(Exception):
     """Another program listens there already."""
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach a socket bound to `host`."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def listen(host: str, port: int) -> socket.socket:

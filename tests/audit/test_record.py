@@ -207,7 +207,7 @@ async def test_what_never_became_an_mcp_request_is_not_recorded(
 
 
 class Broken(Authenticator):
-    def authenticate(self, request: Request) -> Caller:
+    async def authenticate(self, request: Request) -> Caller:
         raise RuntimeError("the disk is full")
 
 

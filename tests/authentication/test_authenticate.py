@@ -42,19 +42,20 @@ def request(headers: dict[str, str] | None = None, query: str = "") -> Request:
     return Request("POST", "/mcp", headers or {}, query)
 
 
-def refusal(settings: AuthenticationSettings = SETTINGS, **given: Any) -> Refused:
+async def refusal(settings: AuthenticationSettings = SETTINGS, **given: Any) -> Refused:
     with pytest.raises(Refused) as caught:
-        Authenticator(settings, "postern").authenticate(request(**given))
+        await Authenticator(settings, "postern").authenticate(request(**given))
     return caught.value
 
 
-def test_without_any_credential_a_caller_is_anonymous() -> None:
-    assert Authenticator(SETTINGS, "postern").authenticate(request(query="page=2")) is ANONYMOUS
+async def test_without_any_credential_a_caller_is_anonymous() -> None:
+    found = await Authenticator(SETTINGS, "postern").authenticate(request(query="page=2"))
+    assert found is ANONYMOUS
 
 
 @pytest.mark.parametrize("value", [KEY, f" {KEY}\t"])
-def test_the_key_in_its_header_is_recognised(value: str) -> None:
-    caller = Authenticator(SETTINGS, "postern").authenticate(request({"x-api-key": value}))
+async def test_the_key_in_its_header_is_recognised(value: str) -> None:
+    caller = await Authenticator(SETTINGS, "postern").authenticate(request({"x-api-key": value}))
     assert caller.principal == "key/ApiKey-1"
 
 
@@ -75,8 +76,8 @@ def test_the_key_in_its_header_is_recognised(value: str) -> None:
         pytest.param({"authorization": ""}, id="authorization-empty"),
     ],
 )
-def test_a_bad_credential_is_401_and_never_anonymous(headers: dict[str, str]) -> None:
-    refused = refusal(headers=headers)
+async def test_a_bad_credential_is_401_and_never_anonymous(headers: dict[str, str]) -> None:
+    refused = await refusal(headers=headers)
     assert refused.status == 401
     assert str(refused.challenge) == 'ApiKey realm="postern"'
     assert "X-API-Key" in refused.message
@@ -102,8 +103,8 @@ def test_a_bad_credential_is_401_and_never_anonymous(headers: dict[str, str]) ->
     ],
 )
 @pytest.mark.parametrize("value", [f"={KEY}", "=", ""])
-def test_a_credential_in_the_url_is_401_even_when_it_is_right(name: str, value: str) -> None:
-    refused = refusal(query=f"{name}{value}")
+async def test_a_credential_in_the_url_is_401_even_when_it_is_right(name: str, value: str) -> None:
+    refused = await refusal(query=f"{name}{value}")
     assert refused.status == 401
     assert "URL" in refused.message
     assert refused.challenge is not None
@@ -122,16 +123,16 @@ def test_a_credential_in_the_url_is_401_even_when_it_is_right(name: str, value: 
         ({"x-api-key": "wrong", "authorization": "wrong"}, "key=wrong"),
     ],
 )
-def test_two_credentials_are_400_whether_or_not_they_are_right(
+async def test_two_credentials_are_400_whether_or_not_they_are_right(
     headers: dict[str, str], query: str
 ) -> None:
-    refused = refusal(TWO_SCHEMES, headers=headers, query=query)
+    refused = await refusal(TWO_SCHEMES, headers=headers, query=query)
     assert refused.status == 400
     assert "Two credentials" in refused.message
 
 
-def test_the_refusal_of_two_credentials_names_both_places() -> None:
-    refused = refusal(headers={"x-api-key": KEY}, query=f"Api_Key={KEY}")
+async def test_the_refusal_of_two_credentials_names_both_places() -> None:
+    refused = await refusal(headers={"x-api-key": KEY}, query=f"Api_Key={KEY}")
     assert "header X-API-Key and query Api_Key" in refused.message
 
 
@@ -142,16 +143,16 @@ def test_the_refusal_of_two_credentials_names_both_places() -> None:
         ({"x-deploy-key": DEPLOY_KEY}, "key/Deploy-1"),
     ],
 )
-def test_each_active_scheme_has_a_header_of_its_own(
+async def test_each_active_scheme_has_a_header_of_its_own(
     headers: dict[str, str], principal: str
 ) -> None:
-    caller = Authenticator(TWO_SCHEMES, "postern").authenticate(request(headers))
+    caller = await Authenticator(TWO_SCHEMES, "postern").authenticate(request(headers))
     assert caller.principal == principal
 
 
 @pytest.mark.parametrize("headers", [{"x-api-key": DEPLOY_KEY}, {"x-deploy-key": KEY}])
-def test_a_key_from_another_ring_is_refused(headers: dict[str, str]) -> None:
-    refused = refusal(TWO_SCHEMES, headers=headers)
+async def test_a_key_from_another_ring_is_refused(headers: dict[str, str]) -> None:
+    refused = await refusal(TWO_SCHEMES, headers=headers)
     assert refused.status == 401
     assert "X-API-Key or X-Deploy-Key" in refused.message
 
@@ -166,18 +167,18 @@ def test_a_key_from_another_ring_is_refused(headers: dict[str, str]) -> None:
         ({}, f"key={KEY}"),
     ],
 )
-def test_no_refusal_repeats_the_credential(headers: dict[str, str], query: str) -> None:
-    refused = refusal(headers=headers, query=query)
+async def test_no_refusal_repeats_the_credential(headers: dict[str, str], query: str) -> None:
+    refused = await refusal(headers=headers, query=query)
     assert KEY not in f"{refused!r} {refused} {refused.message} {refused.challenge}"
 
 
 @pytest.mark.parametrize("headers", [{}, {"x-api-key": "wrong"}, {"authorization": "Bearer x"}])
-def test_with_authentication_off_everyone_is_anonymous(headers: dict[str, str]) -> None:
+async def test_with_authentication_off_everyone_is_anonymous(headers: dict[str, str]) -> None:
     off = replace(SETTINGS, enabled=False, key_schemes=())
-    assert Authenticator(off, "postern").authenticate(request(headers)) is ANONYMOUS
+    assert await Authenticator(off, "postern").authenticate(request(headers)) is ANONYMOUS
 
 
-def test_a_challenge_can_tell_which_scopes_are_missing() -> None:
+async def test_a_challenge_can_tell_which_scopes_are_missing() -> None:
     challenge = Authenticator(SETTINGS, "postern").challenge("insufficient_scope", "More.", ("a",))
     assert str(challenge).startswith('ApiKey realm="postern", error="insufficient_scope"')
     assert 'scope="a"' in str(challenge)

@@ -221,23 +221,6 @@ def test_a_taken_port_is_a_clear_error(server: Server) -> None:
         uvicorn_server.listen("127.0.0.1", server.port)
 
 
-@pytest.mark.parametrize(
-    ("host", "loopback"),
-    [
-        ("127.0.0.1", True),
-        ("127.8.8.8", True),
-        ("::1", True),
-        ("localhost", True),
-        ("0.0.0.0", False),  # noqa: S104
-        ("::", False),
-        ("10.0.0.1", False),
-        ("localhost.example", False),
-    ],
-)
-def test_only_this_machines_addresses_are_loopback(host: str, loopback: bool) -> None:
-    assert uvicorn_server.is_loopback(host) is loopback
-
-
 @pytest.fixture(scope="module")
 def counting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("counting")

@@ -1,0 +1,42 @@
+"""How much the endpoint logs: `Logging:LogLevel:Default`, in .NET's words."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from shared.configuration.problems import Problem, Report
+
+VARIABLE = "POSHMCP_LOG_LEVEL"
+"""PoshMcp's variable for the same thing; it wins."""
+
+_LEVELS = {
+    "trace": logging.DEBUG,
+    "debug": logging.DEBUG,
+    "information": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+    "critical": logging.CRITICAL,
+    "none": logging.CRITICAL + 1,
+}
+_EXPECTED = "expected Trace, Debug, Information, Warning, Error, Critical or None"
+
+
+class LoggingSection(msgspec.Struct, rename="pascal", frozen=True):
+    log_level: dict[str, str] = {}
+    file: Any = None
+
+
+def read(section: LoggingSection, environment: Mapping[str, str], report: Report) -> int | None:
+    """The level for our loggers, or None where nothing is said. Audit records are not concerned."""
+    given = environment.get(VARIABLE)
+    if given is not None:
+        if given.lower() not in _LEVELS:
+            text = f'"{given}" is no level; {_EXPECTED}'
+            report.problems.append(Problem(VARIABLE, "environment", text))
+        return _LEVELS.get(given.lower())
+    default = next((v for k, v in section.log_level.items() if k.lower() == "default"), None)
+    if default is not None and default.lower() not in _LEVELS:
+        report.error(("Logging", "LogLevel", "Default"), f'"{default}" is no level; {_EXPECTED}')
+    return None if default is None else _LEVELS.get(default.lower())
