@@ -4,22 +4,24 @@ Authorization code with PKCE (RFC 6749 section 4.1, RFC 7636) and loopback redir
 """
 
 import dataclasses
+import logging
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit
 
 from development import page, scopes
-from development.directory import USERS, Client, Registration, User, user_named
+from development.directory import USERS, Client, User, user_named
 from development.errors import Refused, members, refusal
 from development.form import Form
 from development.grants import Code, Grants, contexts_in, user_scopes
+from development.registration import Registration
 from development.scopes import Asked
 from development.stores import Gone, SingleUse
 from development.tokens import Grant
-from shared.http import Response
-from shared.http import is_loopback
+from shared.http import Response, is_loopback
 
+_log = logging.getLogger("postern.development")
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 _PROMPTS = {"none", "login", "select_account", "consent"}
 _PAGE_SECONDS = 600.0
@@ -160,6 +162,7 @@ class Authorization:
 
     def _sent_back(self, request: Request, refused: Refused, correlation_id: str) -> Response:
         told = members(refused, self._now(), correlation_id)
+        _log.info("sign-in: AADSTS%d (correlation id %s)", refused.code, correlation_id)
         return _redirect(
             request, {"error": told["error"], "error_description": told["error_description"]}
         )

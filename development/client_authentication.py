@@ -13,9 +13,10 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from development import assertions
-from development.directory import Client, Registration
+from development.directory import Client
 from development.errors import refusal
 from development.form import Form
+from development.registration import Registration
 from development.scopes import EXCHANGE
 from development.tokens import Mint, Proof
 

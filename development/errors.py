@@ -20,7 +20,6 @@ class _Kind(NamedTuple):
 # The texts are Entra's where those are known, with {} for what differs; the OAuth error is the one
 # of the token endpoint (RFC 6749 section 5.2 and the extensions Entra uses).
 _KINDS = {
-
     28000: _Kind(
         "invalid_request",
         "Provided value for the input parameter scope is not valid because it contains more than "
@@ -127,7 +126,9 @@ _KINDS = {
         401,
     ),
     700027: _Kind("invalid_client", "Client assertion failed signature validation. {}", 401),
-    900144: _Kind("invalid_request", "The request body must contain the following parameter: '{}'."),
+    900144: _Kind(
+        "invalid_request", "The request body must contain the following parameter: '{}'."
+    ),
     1002012: _Kind(
         "invalid_scope",
         "The provided value for scope {} is not valid. Client credential flows must have a scope "

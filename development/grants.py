@@ -16,9 +16,10 @@ from typing import Any
 
 from development import assertions, scopes
 from development.client_authentication import authenticate
-from development.directory import USERS, Client, Registration, User
+from development.directory import USERS, Client, User
 from development.errors import Refused, refusal
 from development.form import Form
+from development.registration import Registration
 from development.scopes import DEFAULT, Asked
 from development.stores import Gone, SingleUse
 from development.tokens import LIFETIME, Grant, Mint, Proof, client_info
@@ -136,9 +137,7 @@ class Grants:
         user = next((user for user in USERS if user.object_id == claims.get("oid")), None)
         if user is None or not claims.get("scp"):
             raise refusal(7000114, client.id)
-        asked = scopes.read(
-            form.get("scope"), form.get("resource"), client.id, self._registration
-        )
+        asked = scopes.read(form.get("scope"), form.get("resource"), client.id, self._registration)
         if asked.resource.uri.rstrip("/") in self._registration.unconsented:
             raise Refused(65001, (client.id,), more={"suberror": "consent_required"})
         contexts = (*claims.get("acrs", ()), *contexts_in(form.get("claims")))
@@ -160,8 +159,7 @@ class Grants:
         answer = _answer(self._mint.for_user(grant, proof))
         prefix = "" if grant.resource.kind == "graph" else f"{grant.resource.uri}/"
         answer["scope"] = " ".join(
-            [f"{prefix}{scope}" for scope in grant.scopes]
-            + sorted(grant.oidc - {"offline_access"})
+            [f"{prefix}{scope}" for scope in grant.scopes] + sorted(grant.oidc - {"offline_access"})
         )
         if "openid" in grant.oidc:
             answer["id_token"] = self._mint.id_token(grant)

@@ -12,13 +12,14 @@ from urllib.parse import urlsplit
 
 from development import page
 from development.authorize import Authorization
-from development.directory import DEVELOPMENT_TENANT, Registration
 from development.errors import Refused, correlation_id, members, refusal
 from development.form import Form, of_body
 from development.grants import Grants
+from development.registration import Registration
 from development.signing_keys import SigningKeys
 from development.tokens import Mint
-from shared.http import Request, Response, json_response, is_loopback
+from shared.configuration.entra import DEVELOPMENT_TENANT
+from shared.http import Request, Response, is_loopback, json_response
 
 TENANT = DEVELOPMENT_TENANT
 ROTATION_PATH = "/development/rotate-keys"

@@ -1,11 +1,11 @@
-"""What a request asks for: its `scope` and `resource` parameters, resolved as Entra resolves them."""
+"""What a request asks for: its `scope` and `resource`, resolved as Entra resolves them."""
 
 import re
 from dataclasses import dataclass
 from typing import Literal
 
-from development.directory import Registration
 from development.errors import refusal
+from development.registration import Registration
 
 EXCHANGE = "api://AzureADTokenExchange"
 """The audience of tokens that speak for an application (federated credentials)."""
@@ -101,9 +101,7 @@ def _split(scope: str, registration: Registration) -> tuple[Resource, str]:
     return _named(uri if slash else _GRAPH_URI, name, scope, registration)
 
 
-def _named(
-    uri: str, name: str, scope: str, registration: Registration
-) -> tuple[Resource, str]:
+def _named(uri: str, name: str, scope: str, registration: Registration) -> tuple[Resource, str]:
     if not name or not uri:
         raise refusal(70011, scope)
     if uri != _GRAPH_URI and name in _OIDC:

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from development.directory import DEVELOPMENT_TENANT, Client, Registration, User
+from development.directory import Client, User
+from development.registration import Registration
 from development.scopes import Resource
 from development.signing_keys import SigningKeys
+from shared.configuration.entra import DEVELOPMENT_TENANT
 
 LIFETIME = 75 * 60
 """Seconds an access token is good for; Entra's live between 60 and 90 minutes."""
