@@ -92,7 +92,7 @@ class EntraTokens:
     async def caller(self, token: str) -> Caller:
         """Whom a token was issued for.
 
-        Raises InvalidToken (401), NotAdmitted (403), and KeysUnavailable (503) when there is no key
+        Raises InvalidToken (401), NotAdmitted (403), and Unavailable (503) when there is no key
         to check it with. Does not check what the caller may do, nor whether Entra has revoked the
         token since: an access token is good until it expires.
         """
@@ -163,7 +163,9 @@ class EntraTokens:
             raise InvalidToken("The token is of another issuer (iss) than this endpoint trusts.")
         if tenant not in scheme.tenants or scheme.issuers[issuer] not in (None, tenant):
             raise InvalidToken("The token is of another tenant (tid) than this endpoint serves.")
-        if key is not None and not key.may_sign_for(issuer, tenant):
+        # The key set names v2 issuers, also for the keys that v1 tokens are signed with.
+        v2_issuer = f"{scheme.authority.rpartition('/')[0]}/{tenant}/v2.0"
+        if key is not None and not key.may_sign_for(tenant, (issuer, v2_issuer)):
             raise InvalidToken("The token is signed with a key of another issuer.")
         # That it was issued for this endpoint and nothing else (RFC 8707, RFC 8725 section 3.9).
         audiences = _audiences(claims)
