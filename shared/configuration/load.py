@@ -14,13 +14,16 @@ from msgspec import Meta
 from shared import request_state
 from shared.configuration import (
     azure_mcp,
+    deny,
     jsonc,
     log_level,
     poshmcp,
     poshmcp_authentication,
     poshmcp_content,
+    rate_limits,
 )
 from shared.configuration.azure_mcp import AzureAdSection, InboundSection
+from shared.configuration.deny import DenySection
 from shared.configuration.entra import DEVELOPMENT_IDENTITY_PORT, Circumstances
 from shared.configuration.log_level import LoggingSection
 from shared.configuration.model import (
@@ -33,6 +36,7 @@ from shared.configuration.poshmcp import PowerShellSection
 from shared.configuration.poshmcp_authentication import AuthenticationSection
 from shared.configuration.poshmcp_content import PromptsSection, ResourcesSection
 from shared.configuration.problems import ConfigurationError, Problem, Report
+from shared.configuration.rate_limits import RateLimitsSection
 from shared.configuration.sources import Node, Source, apply_environment, merge
 from shared.validation import Path, Violation, check
 
@@ -72,6 +76,12 @@ class Configuration(msgspec.Struct, rename="pascal", frozen=True):
         dict[str, bool | dict[str, Any]],
         Meta(description="Per toolset: false turns it off, an object holds its settings."),
     ] = {}
+    deny: Annotated[
+        DenySection, Meta(description="Who and what is shut out, whatever else is configured.")
+    ] = DenySection()
+    rate_limits: Annotated[
+        RateLimitsSection, Meta(description="How often one caller may call.")
+    ] = RateLimitsSection()
     inbound_authentication: Annotated[
         InboundSection | None, Meta(description="Who may call, as Azure MCP's pull request has it.")
     ] = None
@@ -220,6 +230,7 @@ def _settings(
     prompts = poshmcp_content.read_prompts(configuration.mcp_prompts, folder, report)
     level = log_level.read(configuration.logging, environment, report)
     keys = _confirmation_keys(configuration.server, report, development=development)
+    denied = deny.read(configuration.deny, report)
     if found or authentication is None or public_url is None:
         return None
     return Settings(
@@ -235,6 +246,8 @@ def _settings(
         resources,
         prompts,
         level,
+        denied,
+        rate_limits.read(configuration.rate_limits),
     )
 
 
