@@ -159,7 +159,7 @@ class Identity:
                 "private_key_jwt",
                 "client_secret_basic",
             ],
-            "response_modes_supported": ["query"],
+            "response_modes_supported": ["query", "form_post"],
             "response_types_supported": ["code"],
             "subject_types_supported": ["pairwise"],
             "id_token_signing_alg_values_supported": ["RS256"],

@@ -109,7 +109,7 @@ class Bench:
         response = await self.post("oauth2/v2.0/token", form, headers)
         return response.status, json.loads(response.body)
 
-    async def redeem(self, code: str, **changes: str | None) -> tuple[int, Any]:
+    async def redeem(self, code: str, /, **changes: str | None) -> tuple[int, Any]:
         """Redeem a code, as whoever got it would, save for `changes`."""
         return await self.token(
             **{
@@ -141,7 +141,7 @@ class Bench:
             }
         )
 
-    async def on_behalf_of(self, assertion: str, **changes: str | None) -> tuple[int, Any]:
+    async def on_behalf_of(self, assertion: str, /, **changes: str | None) -> tuple[int, Any]:
         """An on-behalf-of request of the API, save for `changes`."""
         return await self.token(
             **{
