@@ -17,6 +17,7 @@ VERBS = {
     "token": "print an access token from the development identity",
     "call": "call a tool of a running endpoint through the official client",
     "tools": "list the tools the configuration offers, or show one's schemas",
+    "explain": "say what a caller may call and which rule decides, without running anything",
     "config": "check, show or describe the configuration, or write a development one",
 }
 
