@@ -129,7 +129,8 @@ class Identity:
             version = 2 if path.startswith("v2.0/") else 1
             return json_response(200, self._configuration(address, version))
         if path.startswith("discovery/"):
-            return json_response(200, self._mint.keys.published(self._mint.issuers[2]))
+            issuer = self._mint.issuers[2] if "v2.0" in path else None
+            return json_response(200, self._mint.keys.published(issuer))
         if path == _AUTHORIZE:
             action = f"/{TENANT}/{_LOGIN}"
             return self._authorization.begin(Form(request.query), action, mark)

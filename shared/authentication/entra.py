@@ -163,7 +163,9 @@ class EntraTokens:
             raise InvalidToken("The token is of another issuer (iss) than this endpoint trusts.")
         if tenant not in scheme.tenants or scheme.issuers[issuer] not in (None, tenant):
             raise InvalidToken("The token is of another tenant (tid) than this endpoint serves.")
-        if key is not None and not key.may_sign_for(issuer, tenant):
+        # Entra confines its keys to the v2 issuer, and signs v1 tokens with the same ones.
+        v2_issuer = f"{scheme.authority.rpartition('/')[0]}/{tenant}/v2.0"
+        if key is not None and not key.may_sign_for((issuer, v2_issuer), tenant):
             raise InvalidToken("The token is signed with a key of another issuer.")
         # That it was issued for this endpoint and nothing else (RFC 8707, RFC 8725 section 3.9).
         audiences = _audiences(claims)

@@ -7,7 +7,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Collection, Container, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -49,9 +49,9 @@ class SigningKey:
     public: "RSAPublicKey"
     issuer: str | None
 
-    def may_sign_for(self, issuer: str, tenant_id: str) -> bool:
-        """Whether tokens of this issuer and tenant may be signed with this key."""
-        return self.issuer is None or self.issuer.replace("{tenantid}", tenant_id) == issuer
+    def may_sign_for(self, issuers: Collection[str], tenant_id: str) -> bool:
+        """Whether tokens of one of these issuers of a tenant may be signed with this key."""
+        return self.issuer is None or self.issuer.replace("{tenantid}", tenant_id) in issuers
 
 
 class SigningKeys:

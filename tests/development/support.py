@@ -103,7 +103,7 @@ class Bench:
         return returned(await self.authorize(**changes))["code"]
 
     async def token(
-        self, headers: Mapping[str, str] | None = None, **form: str | None
+        self, headers: Mapping[str, str] | None = None, /, **form: str | None
     ) -> tuple[int, Any]:
         """The status and the answer of a token request."""
         response = await self.post("oauth2/v2.0/token", form, headers)

@@ -48,7 +48,7 @@ async def test_a_code_is_redeemed_for_what_was_asked(bench: Bench) -> None:
     assert (answer["token_type"], answer["expires_in"], answer["scope"]) == (
         "Bearer",
         4499,
-        f"{URL}/read",
+        f"{API}/read",
     )
     assert claims_of(answer["access_token"])["scp"] == "read"
 
@@ -285,7 +285,7 @@ async def test_an_assertion_must_be_ours_for_the_api_and_in_its_time(bench: Benc
     assert refused(await bench.on_behalf_of(forged))[2] == 50013
     unknown = jwt.encode(own, stranger, "RS256", {"kid": "another"})
     assert refused(await bench.on_behalf_of(unknown))[2] == 50013
-    unsigned = jwt.encode(own, None, "none", {"kid": kid})
+    unsigned = jwt.encode(own, "", "none", {"kid": kid})
     assert refused(await bench.on_behalf_of(unsigned))[2] == 50013
     shared = jwt.encode(own, "k" * 32, "HS256", {"kid": kid})
     assert refused(await bench.on_behalf_of(shared))[2] == 50013

@@ -54,14 +54,15 @@ def test_other_resources_are_those_azure_has(scope: str, uri: str) -> None:
 
 def test_openid_scopes_stand_by_themselves() -> None:
     asked = scopes.read(f"openid {API}/read offline_access", None, ME, REGISTRATION)
-    assert (asked.oidc, asked.scopes) == ({"openid", "offline_access"}, ("read",))
+    assert asked.oidc == {"openid", "offline_access"}
+    assert asked.scopes == ("read",)
     assert scopes.read("openid profile", None, ME, REGISTRATION).resource.id == GRAPH
 
 
 @pytest.mark.parametrize("resource", [URL, API])
 def test_a_resource_is_any_identifier_of_the_same_application(resource: str) -> None:
     asked = scopes.read(f"{API}/read", resource, ME, REGISTRATION)
-    assert (asked.resource.uri, asked.scopes) == (resource, ("read",))
+    assert (asked.resource.uri, asked.scopes) == (API, ("read",))
 
 
 @pytest.mark.parametrize(
