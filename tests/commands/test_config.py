@@ -209,6 +209,8 @@ def test_the_development_profile_is_private_and_never_overwritten(tmp_path: Path
     assert stat.S_IMODE((copy / PROFILE).stat().st_mode) == 0o600
     written = profile_of(copy)
     (key,) = written["Authentication"]["Schemes"]["ApiKey"]["Keys"]
+    assert written["Authentication"]["AdditionalSchemes"] == ["Bearer"]
+    assert written["Authentication"]["Schemes"]["Bearer"]["Authority"] == "development"
     again = support.manage(copy, "config", "init")
     assert (again.returncode, again.stderr) == (0, "")
     assert "nothing changed" in again.stdout
