@@ -147,6 +147,8 @@ class EntraTokens:
                 "The token is signed with a key this issuer does not publish. "
                 + _hint(token, "Is it from the right tenant and cloud?")
             )
+        if key.algorithm not in (None, algorithm):
+            raise InvalidToken("The token is signed with a key for another algorithm.")
         _check_signature(token, key, algorithm)
         claims = _object(token.split(".")[1], "payload")
         return self.verified(claims, key), kid, key
