@@ -161,7 +161,7 @@ class Issuer:
         given = {"https": False, **({"clock": clock} if clock else {}), **options}
         return SigningKeys(self.authority, issuers, **given)
 
-    def user(self, version: int = 2, **changes: Any) -> Claims:
+    def user(self, version: int = 2, /, **changes: Any) -> Claims:
         """What Entra says about a user who lets a client call the API."""
         return self._dated(version) | {
             "oid": USER,
@@ -172,12 +172,12 @@ class Issuer:
             **changes,
         }
 
-    def application(self, version: int = 2, **changes: Any) -> Claims:
+    def application(self, version: int = 2, /, **changes: Any) -> Claims:
         """What Entra says about an application that calls for itself."""
         claims = {"oid": APPLICATION, "sub": APPLICATION, "roles": ["tools.read"]}
         return self._dated(version) | claims | changes
 
-    def id_token(self, version: int = 2, **changes: Any) -> Claims:
+    def id_token(self, version: int = 2, /, **changes: Any) -> Claims:
         """What Entra tells a client, with the same registration, about who signed in."""
         claims = self.user(version, aud=API, **changes)
         for name in ("scp", "azp", "azpacr", "appid", "appidacr"):
