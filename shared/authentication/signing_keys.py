@@ -28,15 +28,18 @@ INTERVAL_SECONDS = 60.0
 RETRY_SECONDS = 5.0
 """The same while there are none."""
 _SMALLEST_KEY_BITS = 2048
+_WHAT_COUNTS = ("kid", "n", "e", "issuer", "alg")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SigningKey:
     """One RSA key. `issuer` is the one it is confined to, as Entra writes it into its key sets:
-    possibly a template with `{tenantid}`; None where the set does not say."""
+    possibly a template with `{tenantid}`; `algorithm` the one it is for (RFC 8725 section 3.1).
+    None where the set does not say."""
 
     public: "RSAPublicKey"
-    issuer: str | None
+    issuer: str | None = None
+    algorithm: str | None = None
 
     def may_sign_for(self, tenant_id: str, issuers: Container[str]) -> bool:
         """Whether tokens of a tenant, which has these issuers, may be signed with this key."""
@@ -116,7 +119,9 @@ class SigningKeys:
     async def _fetch(self) -> _KeySet:
         metadata = await _document(self._metadata_url)
         issuer = metadata.get("issuer")
-        if issuer not in self._own_issuers and issuer not in self._issuers:
+        if not isinstance(issuer, str) or not (
+            issuer in self._own_issuers or issuer in self._issuers
+        ):
             raise FetchFailed(f"{self._metadata_url} is of another issuer")
         url = metadata.get("jwks_uri")
         if not isinstance(url, str) or not url.startswith(("https://", "http://")):
@@ -138,8 +143,8 @@ def _read(document: Mapping[str, Any], known: Mapping[str, SigningKey]) -> dict[
     """
     entries = document.get("keys")
     usable = [e for e in entries if _is_rsa(e)] if isinstance(entries, list) else []
-    distinct = {(e["kid"], e["n"], e["e"]): e for e in usable}
-    uses = Counter(kid for kid, _, _ in distinct)
+    distinct = {tuple(e.get(name) for name in _WHAT_COUNTS): e for e in usable}
+    uses = Counter(entry["kid"] for entry in distinct.values())
     keys = {}
     for entry in distinct.values():
         kid = entry["kid"]
@@ -149,9 +154,12 @@ def _read(document: Mapping[str, Any], known: Mapping[str, SigningKey]) -> dict[
         key = _key(entry)
         if key is not None:
             old = known.get(kid)
-            same = old is not None and (old.public, old.issuer) == (key.public, key.issuer)
-            keys[kid] = old if old is not None and same else key
+            keys[kid] = old if old is not None and _same(old, key) else key
     return keys
+
+
+def _same(one: SigningKey, other: SigningKey) -> bool:
+    return (one.public, one.issuer, one.algorithm) == (other.public, other.issuer, other.algorithm)
 
 
 def _is_rsa(entry: Any) -> bool:
@@ -159,6 +167,9 @@ def _is_rsa(entry: Any) -> bool:
         isinstance(entry, dict)
         and entry.get("kty") == "RSA"
         and entry.get("use", "sig") == "sig"
+        and entry.get("alg", "RS256") in ("RS256", "PS256")
+        # Were it ignored, a key confined in a way we cannot read would be confined to nothing.
+        and isinstance(entry.get("issuer", ""), str)
         and all(isinstance(entry.get(name), str) and entry[name] for name in ("kid", "n", "e"))
     )
 
@@ -174,8 +185,7 @@ def _key(entry: Mapping[str, Any]) -> SigningKey | None:
     if not isinstance(public, RSAPublicKey) or public.key_size < _SMALLEST_KEY_BITS:
         _log.warning("signing key %s cannot be used", entry["kid"][:80])
         return None
-    issuer = entry.get("issuer")
-    return SigningKey(public, issuer if isinstance(issuer, str) else None)
+    return SigningKey(public, entry.get("issuer"), entry.get("alg"))
 
 
 async def _document(url: str) -> Mapping[str, Any]:
