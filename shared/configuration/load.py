@@ -54,7 +54,8 @@ _URL = re.compile(
 )
 _PLACEHOLDER = re.compile(r"\{[A-Za-z][\w -]*\}")
 _KEYS_VARIABLE = re.compile(r"^Authentication__(.*__)?Keys([^a-z]|$)", re.IGNORECASE)
-_DIALECTS = ("Authentication", "InboundAuthentication", "AzureAd")
+_DIALECTS = ("Authentication", "inboundAuthentication", "AzureAd")
+_WITHOUT_PLACEHOLDERS = {*(name.lower() for name in _DIALECTS), "outboundauthentication"}
 
 
 class Configuration(msgspec.Struct, rename="pascal", frozen=True):
@@ -74,8 +75,8 @@ class Configuration(msgspec.Struct, rename="pascal", frozen=True):
     ] = {}
     inbound_authentication: Annotated[
         InboundSection | None, Meta(description="Who may call, as Azure MCP's pull request has it.")
-    ] = None
-    outbound_authentication: Any = None
+    ] = msgspec.field(default=None, name="inboundAuthentication")
+    outbound_authentication: Any = msgspec.field(default=None, name="outboundAuthentication")
     azure_ad: Annotated[
         AzureAdSection | None, Meta(description="Who may call, as Azure MCP 2.x has it.")
     ] = None
@@ -242,7 +243,8 @@ def _authentication(
     configuration: Configuration, report: Report, where: Circumstances, broken: set[str]
 ) -> AuthenticationSettings | None:
     """Who may call, from the one dialect that the configuration is written in."""
-    there = [name for name in _DIALECTS if report.root.member(name) is not None]
+    nodes = {name: report.root.member(name) for name in _DIALECTS}
+    there = [name for name, node in nodes.items() if node is not None and node.value is not None]
     for name in there[1:]:
         text = f"says who may call, and so does {there[0]}; expected one of them, remove the other"
         report.error((name,), text)
@@ -287,7 +289,7 @@ def _placeholders(node: Node, path: Path, unknown: set[Path]) -> Iterator[Path]:
             yield from _placeholders(member, (*path, index), unknown)
     elif (
         isinstance(node.value, str)
-        and "authentication" in str(path[0]).lower()
+        and str(path[0]).lower() in _WITHOUT_PLACEHOLDERS
         and _PLACEHOLDER.search(node.value)
     ):
         yield path

@@ -349,7 +349,7 @@ def test_patterns_are_kept_with_their_places(tmp_path: Path) -> None:
         ({"Logging": {"File": {"Path": "x.log"}}}, "Logging:File"),
         (
             {"outboundAuthentication": {"clientCredential": {"secret": SECRET}}},
-            "OutboundAuthentication",
+            "outboundAuthentication",
         ),
         (
             {"Authentication": {"ProtectedResource": {"Resource": "api://x"}}},
