@@ -12,14 +12,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from shared.configuration.entra import (
-    Circumstances,
-    Claims,
-    Identity,
-    Names,
-    TokenRules,
-    read_scheme,
-)
+from shared.configuration.entra import Circumstances, Identity, read_scheme
 from shared.configuration.model import (
     ApiKeyScheme,
     AuthenticationSettings,
@@ -31,7 +24,9 @@ from shared.configuration.model import (
 )
 from shared.configuration.poshmcp import listed, written
 from shared.configuration.problems import Report
+from shared.configuration.token_rules import Claims, Names, TokenRules
 from shared.validation import Path
+from shared.wording import shown
 
 MIN_KEY_LENGTH = 32
 _GUIDE_EXAMPLES = {"key-reader", "key-ops"}
@@ -156,7 +151,7 @@ def read_authentication(
     key_schemes = _key_schemes(section, active, report, development=where.development)
     entra = _entra(section, active, report, where)
     resource = _protected_resource(section.protected_resource, report)
-    if section.protected_resource is not None and entra is None:
+    if section.protected_resource is not None and not _tokens(section, active):
         report.warn((*at, "ProtectedResource"), "not used: no scheme takes bearer tokens")
     if any(problem.level == "error" for problem in report.problems[before:]):
         return None
@@ -207,7 +202,7 @@ def _active(section: AuthenticationSection, report: Report) -> list[str]:
 def _entra(
     section: AuthenticationSection, active: list[str], report: Report, where: Circumstances
 ) -> EntraScheme | None:
-    names = [name for name in active if section.schemes[name].type == "JwtBearer"]
+    names = _tokens(section, active)
     for name in names[1:]:
         report.error(
             ("Authentication", "Schemes", name),
@@ -228,7 +223,13 @@ def _entra(
         scheme,
     )
     path = ("Authentication", "Schemes", names[0])
-    return read_scheme(given, lambda key: (*path, key), report, where)
+    places = {"Instance": "Authority"}
+    return read_scheme(given, lambda key: (*path, places.get(key, key)), report, where)
+
+
+def _tokens(section: AuthenticationSection, active: list[str]) -> list[str]:
+    """The active schemes that take bearer tokens."""
+    return [name for name in active if section.schemes[name].type == "JwtBearer"]
 
 
 def _protected_resource(
@@ -238,13 +239,12 @@ def _protected_resource(
         return ProtectedResource()
     at: Path = ("Authentication", "ProtectedResource")
     if section.resource is not None and not _ABSOLUTE_URI.fullmatch(section.resource):
-        text = f'"{section.resource}" is no absolute URI; expected the value of Server:PublicUrl'
+        text = f"{shown(section.resource)} is no absolute URI; expected that of Server:PublicUrl"
         report.error((*at, "Resource"), text)
     for index, server in enumerate(section.authorization_servers):
         if not _ABSOLUTE_URI.fullmatch(server):
-            report.error(
-                (*at, "AuthorizationServers", index), f'"{server}" is no URL; expected an issuer'
-            )
+            text = f"{shown(server)} is no URL; expected https://login.microsoftonline.com/<tenant"
+            report.error((*at, "AuthorizationServers", index), f"{text} id>/v2.0")
     return ProtectedResource(
         section.resource,
         section.resource_name,
