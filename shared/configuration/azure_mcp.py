@@ -11,13 +11,14 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from shared.configuration import authority
+from shared.configuration import authority, azure_mcp_variables, sign_in
 from shared.configuration.entra import Circumstances, Identity, read_scheme
 from shared.configuration.model import (
     AuthenticationSettings,
     Cors,
     EntraScheme,
     Listed,
+    ProtectedResource,
     Requirement,
 )
 from shared.configuration.poshmcp import listed, warn_not_applicable, written
@@ -84,17 +85,22 @@ def read_inbound(
     scheme = _scheme(identity, at, names, report, where)
     if scheme is None:
         return None
+    sign_in.warn(scheme, ProtectedResource(), (*at, "audience"), at, report, where)
     roles = listed(given.required_roles, (*at, "requiredRoles"), report)
     policy = Requirement(roles=roles, written=written(("inboundAuthentication",), report))
     return AuthenticationSettings(True, (), policy, "reachable", Cors(), scheme)
 
 
 def read_azure_ad(
-    section: AzureAdSection, report: Report, where: Circumstances
+    section: AzureAdSection,
+    environment: Mapping[str, str],
+    report: Report,
+    where: Circumstances,
 ) -> AuthenticationSettings | None:
     """`AzureAd` as settings with Azure MCP's own scope and app role, or None on an error."""
     at: Path = (SCHEME,)
     warn_not_applicable(section, at, report)
+    azure_mcp_variables.warn(environment, report)
     if section.allow_web_api_to_be_authorized_by_a_c_l:
         report.error(
             (*at, "AllowWebApiToBeAuthorizedByACL"),
@@ -115,6 +121,7 @@ def read_azure_ad(
     scheme = _scheme(identity, at, names, report, where)
     if scheme is None:
         return None
+    sign_in.warn(scheme, ProtectedResource(), (*at, "Audiences"), at, report, where)
     place = f"Azure MCP's preset for {written(at, report)}"
     policy = Requirement(scopes=Listed(frozenset({SCOPE}), place), written=place)
     roles = {SCOPE: frozenset({APP_ROLE})}

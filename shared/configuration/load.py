@@ -214,7 +214,7 @@ def _settings(
         public_url = _public_url(configuration.server, report, environment, development, port)
     identity = where.get("identity") or f"http://127.0.0.1:{DEVELOPMENT_IDENTITY_PORT}"
     circumstances = Circumstances(development, public_url or "", identity)
-    authentication = _authentication(configuration, report, circumstances, broken)
+    authentication = _authentication(configuration, environment, report, circumstances, broken)
     selection = poshmcp.read_selection(configuration.power_shell_configuration, report)
     overrides = poshmcp.read_overrides(configuration.power_shell_configuration, report)
     resources = poshmcp_content.read_resources(configuration.mcp_resources, folder, report)
@@ -240,7 +240,11 @@ def _settings(
 
 
 def _authentication(
-    configuration: Configuration, report: Report, where: Circumstances, broken: set[str]
+    configuration: Configuration,
+    environment: Mapping[str, str],
+    report: Report,
+    where: Circumstances,
+    broken: set[str],
 ) -> AuthenticationSettings | None:
     """Who may call, from the one dialect that the configuration is written in."""
     nodes = {name: report.root.member(name) for name in _DIALECTS}
@@ -255,7 +259,7 @@ def _authentication(
     if configuration.inbound_authentication is not None:
         found.append(azure_mcp.read_inbound(configuration.inbound_authentication, report, where))
     if configuration.azure_ad is not None:
-        found.append(azure_mcp.read_azure_ad(configuration.azure_ad, report, where))
+        found.append(azure_mcp.read_azure_ad(configuration.azure_ad, environment, report, where))
     if not found and not broken.intersection(name.lower() for name in there):
         report.error(("Authentication",), "missing; expected a section saying who may call")
     return found[0] if found else None

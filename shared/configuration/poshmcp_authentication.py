@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from shared.configuration import sign_in
 from shared.configuration.entra import Circumstances, Identity, read_scheme
 from shared.configuration.model import (
     ApiKeyScheme,
@@ -153,6 +154,9 @@ def read_authentication(
     resource = _protected_resource(section.protected_resource, report)
     if section.protected_resource is not None and not _tokens(section, active):
         report.warn((*at, "ProtectedResource"), "not used: no scheme takes bearer tokens")
+    if entra is not None:
+        audiences = (*at, "Schemes", entra.name, "ValidAudiences")
+        sign_in.warn(entra, resource, audiences, (*at, "ProtectedResource"), report, where)
     if any(problem.level == "error" for problem in report.problems[before:]):
         return None
     default = Requirement(
