@@ -14,6 +14,24 @@ _SECRET_NAMES_UNDER = re.compile(r"^keys$", re.IGNORECASE)
 _SECRET_VALUES = re.compile(
     r"secret|password|token|connection[-_]?string|confirmationkeys|key$", re.IGNORECASE
 )
+# A credential is a secret in all its members but those that only say where it is.
+_CREDENTIALS = re.compile(r"credentials?$", re.IGNORECASE)
+_OPEN_IN_CREDENTIALS = {
+    "sourcetype",
+    "kind",
+    "keyvaulturl",
+    "keyvaultcertificatename",
+    "certificatename",
+    "certificatethumbprint",
+    "certificatesubjectname",
+    "certificatedistinguishedname",
+    "certificatestorepath",
+    "certificatediskpath",
+    "signedassertionfilediskpath",
+    "managedidentityclientid",
+    "tokenexchangeurl",
+    "tokenexchangeauthority",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +109,12 @@ def path_text(root: Node, path: Path) -> str:
 
 
 def is_secret(path: Path) -> bool:
+    """Whether the value at a path is not to be shown."""
     if any(isinstance(part, str) and _SECRET_NAMES_UNDER.match(part) for part in path):
         return True
     names = [part for part in path if isinstance(part, str)]
+    if any(_CREDENTIALS.search(name) for name in names):
+        return names[-1].lower() not in _OPEN_IN_CREDENTIALS
     return bool(names) and bool(_SECRET_VALUES.search(names[-1]))
 
 
