@@ -34,6 +34,7 @@ _GUIDE_EXAMPLES = {"key-reader", "key-ops"}
 _HEADER_NAME = re.compile(r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
 _ORIGIN = re.compile(r"https?://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 _ABSOLUTE_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s\x00-\x20]+")
+_OF_KEY_SCHEMES = {"HeaderName", "Keys", "AllowInlineKeys"}
 _TAKEN_HEADERS = {
     "accept",
     "authorization",
@@ -149,6 +150,7 @@ def read_authentication(
             text = f'"{origin}" is no origin; expected lower case as in https://app.example.com'
             report.error((*at, "Cors", "AllowedOrigins", index), text)
     active = _active(section, report) if section.enabled else []
+    _warn_of_other_types(section, active, report)
     key_schemes = _key_schemes(section, active, report, development=where.development)
     entra = _entra(section, active, report, where)
     resource = _protected_resource(section.protected_resource, report)
@@ -201,6 +203,20 @@ def _active(section: AuthenticationSection, report: Report) -> list[str]:
             path = ("Authentication", "Schemes", name)
             report.warn(path, "is not in use: neither DefaultScheme nor AdditionalSchemes")
     return active
+
+
+def _warn_of_other_types(section: AuthenticationSection, active: list[str], report: Report) -> None:
+    """Warn of what restricts nothing, being a key of the other type of scheme."""
+    silent = SchemeSection()
+    for name in active:
+        scheme = section.schemes[name]
+        other = "ApiKey" if scheme.type == "JwtBearer" else "JwtBearer"
+        for field in msgspec.structs.fields(SchemeSection):
+            for_keys = field.encode_name in _OF_KEY_SCHEMES
+            said = getattr(scheme, field.name) != getattr(silent, field.name)
+            if said and field.name != "type" and for_keys == (other == "ApiKey"):
+                path = ("Authentication", "Schemes", name, field.encode_name)
+                report.warn(path, f"has no effect: it is for schemes of type {other}")
 
 
 def _entra(
