@@ -6,7 +6,7 @@ ARGS ?=
 export PYTHON
 
 BIN = .venv/bin
-SOURCES = function_app.py manage.py commands shared toolsets tests
+SOURCES = function_app.py manage.py commands development shared toolsets tests
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test conformance clients check format lock clean

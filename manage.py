@@ -13,8 +13,11 @@ FOLDER = Path(__file__).resolve().parent
 VERBS = {
     "run": "serve on this machine for development, and say how to call",
     "serve": "serve in production outside Azure Functions, such as in a container",
+    "identity": "serve the development identity alone, which signs in invented users",
+    "token": "print an access token from the development identity",
     "call": "call a tool of a running endpoint through the official client",
     "tools": "list the tools the configuration offers, or show one's schemas",
+    "explain": "say what a caller may call and which rule decides, without running anything",
     "config": "check, show or describe the configuration, or write a development one",
 }
 

@@ -18,6 +18,7 @@ from commands.run import development_key
 from shared.http import is_loopback
 
 KEY_VARIABLE = "POSTERN_API_KEY"
+TOKEN_VARIABLE = "POSTERN_TOKEN"  # noqa: S105
 
 
 class Refusal(Exception):
@@ -35,7 +36,13 @@ def configure(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--url", default="http://127.0.0.1:7071/mcp")
     parser.add_argument("--header", default="X-API-Key", help="the header the key goes in")
-    parser.add_argument(
+    files = parser.add_mutually_exclusive_group()
+    files.add_argument(
+        "--token-file",
+        metavar="FILE",
+        help=f"where an access token is, - for standard input; else ${TOKEN_VARIABLE}",
+    )
+    files.add_argument(
         "--key-file",
         metavar="FILE",
         help=f"where the API key is, - for standard input; else ${KEY_VARIABLE}, "
@@ -58,16 +65,15 @@ def main(arguments: Namespace) -> int:
         tell(f"The endpoint at {arguments.url} could not be called: {error}")
         return 1
     try:
-        key = _key(arguments.key_file, here=here)
+        headers = _credential(arguments, here=here)
     except OSError as error:
-        tell(f"The key file cannot be read: {error.strerror}")
+        tell(f"The credential's file cannot be read: {error.strerror}")
         return 2
     except UnicodeDecodeError:
-        key = "\0"
-    if not (key.isascii() and key.isprintable()):
-        tell("The key is not one line of printable ASCII.")
+        headers = {arguments.header: "\0"}
+    if not all(value.isascii() and value.isprintable() for value in headers.values()):
+        tell("The key or token is not one line of printable ASCII.")
         return 2
-    headers = {arguments.header: key} if key else {}
     try:
         result = asyncio.run(_call(arguments.url, headers, arguments.tool, given))
     except Exception as error:
@@ -95,12 +101,27 @@ def _value(text: str) -> Any:
         return text
 
 
-def _key(file: str | None, *, here: bool) -> str:
+def _credential(arguments: Namespace, *, here: bool) -> dict[str, str]:
+    """The header with the one credential to send: a file's, the environment's, or none.
+
+    A token goes before a key, and what is named by hand before both.
+    """
+    token = _read(arguments.token_file)
+    key = _read(arguments.key_file)
+    if token is None and key is None:
+        token = os.environ.get(TOKEN_VARIABLE)
+    if token:
+        return {"Authorization": f"Bearer {token}"}
+    if token is None and key is None:
+        key = os.environ.get(KEY_VARIABLE) or (development_key() if here else None)
+    return {arguments.header: key} if key else {}
+
+
+def _read(file: str | None) -> str | None:
+    """The credential in a file, or on a line of standard input; None when none is named."""
     if file == "-":
         return sys.stdin.readline().strip()
-    if file is not None:
-        return Path(file).read_text(encoding="utf-8").strip()
-    return os.environ.get(KEY_VARIABLE) or (development_key() if here else None) or ""
+    return None if file is None else Path(file).read_text(encoding="utf-8").strip()
 
 
 def _cause(error: BaseException) -> BaseException:

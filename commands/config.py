@@ -19,6 +19,7 @@ from commands import (
 )
 from shared import startup
 from shared.configuration import load
+from shared.configuration.entra import DEVELOPMENT_AUTHORITY
 from shared.configuration.problems import ConfigurationError, is_secret, path_text
 from shared.configuration.sources import Node
 from shared.validation import Path
@@ -107,7 +108,9 @@ def init_main(arguments: Namespace) -> int:
 
 
 def write_development_profile() -> bool:
-    """Write a development configuration with a random API key, readable by its owner only.
+    """Write a development configuration, readable by its owner only.
+
+    It takes a random API key and the tokens of the development identity.
 
     Git ignores the file and packages leave it out. Returns whether it was written; an existing
     one is kept.
@@ -118,8 +121,10 @@ def write_development_profile() -> bool:
         "Authentication": {
             "Enabled": True,
             "DefaultScheme": "ApiKey",
+            "AdditionalSchemes": ["Bearer"],
             "Schemes": {
-                "ApiKey": {"Type": "ApiKey", "Keys": {key: {"Scopes": [], "Roles": ["developer"]}}}
+                "ApiKey": {"Type": "ApiKey", "Keys": {key: {"Scopes": [], "Roles": ["developer"]}}},
+                "Bearer": {"Type": "JwtBearer", "Authority": DEVELOPMENT_AUTHORITY},
             },
         }
     }

@@ -2,17 +2,24 @@
 
 import json
 import logging
+import socket
 from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from commands import FOLDER, environment, leave, port, print_json, tell, tell_problems
 from commands.config import write_development_profile
+from commands.identity import HOST, base_of, wanted_base
+from development import serving
+from development.directory import AGENT, USERS
+from development.from_configuration import registration_for
+from development.private_files import NotPrivate
+from development.serving import NotDevelopment, Served
 from shared import startup
 from shared.configuration import load
 from shared.configuration.problems import ConfigurationError
 from shared.hosting import uvicorn_server
-
-HOST = "127.0.0.1"
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -20,6 +27,11 @@ def configure(parser: ArgumentParser) -> None:
         "--config", type=Path, metavar="FILE", help="read this file instead of the appsettings"
     )
     parser.add_argument("--port", type=port, default=7071, help="0 takes a free one (default 7071)")
+    parser.add_argument(
+        "--no-identity",
+        action="store_true",
+        help="do not serve the development identity (manage.py identity serves it alone)",
+    )
     parser.set_defaults(main=main)
 
 
@@ -34,28 +46,60 @@ def main(arguments: Namespace) -> int:
         return 1
     number = listener.getsockname()[1]
     variables = environment(development=True)
+    where = load.Where(config_file=arguments.config, loopback=True, port=number)
+    beside = None
     try:
-        endpoint = startup.build(
-            FOLDER, variables, config_file=arguments.config, loopback=True, port=number
-        )
+        if not arguments.no_identity:
+            beside = serving.listen_near(HOST, number + 1 if arguments.port else 0)
+            where["identity"] = base_of(beside)
+        offer = startup.offer(FOLDER, variables, **where)
+        served = _identity(offer, variables, beside)
+        endpoint = startup.endpoint_of(offer, loopback=True)
     except ConfigurationError as error:
         listener.close()
         tell_problems(error.problems)
+        return 1
+    except (NotDevelopment, NotPrivate, uvicorn_server.PortTaken, OSError) as error:
+        listener.close()
+        tell(f"The development identity cannot be served (--no-identity leaves it out). {error}")
         return 1
     url = f"http://{HOST}:{number}{load.MCP_PATH}"
     key = None if arguments.config else development_key()
 
     def announce() -> None:
         if arguments.json:
-            print_json({"url": url, "keyFile": load.DEVELOPMENT_FILE if key else None})
+            print_json(
+                {
+                    "url": url,
+                    "keyFile": load.DEVELOPMENT_FILE if key else None,
+                    "authority": served.authority if served else None,
+                    "clientId": AGENT if served else None,
+                }
+            )
         else:
-            print(_how_to_call(url, key or "YOUR-KEY"), flush=True)
+            print(_how_to_call(url, key or "YOUR-KEY", served), flush=True)
 
     try:
         uvicorn_server.serve(endpoint, listener, announce)
     except KeyboardInterrupt:
         tell("Stopped.")
     return leave(0)
+
+
+def _identity(
+    offer: startup.Offer, variables: Mapping[str, str], beside: socket.socket | None
+) -> Served | None:
+    """Serve the development identity where the configuration expects it, if it does."""
+    if beside is None:
+        return None
+    base = wanted_base(offer)
+    if base is None:
+        beside.close()
+        return None
+    if base != base_of(beside):
+        beside.close()
+        beside = uvicorn_server.listen(HOST, urlsplit(base).port or 80)
+    return serving.start(FOLDER, variables, registration_for(offer), beside, base)
 
 
 def development_key() -> str | None:
@@ -70,7 +114,7 @@ def development_key() -> str | None:
     return next(iter(node.value), None)
 
 
-def _how_to_call(url: str, key: str) -> str:
+def _how_to_call(url: str, key: str, served: Served | None) -> str:
     vscode = {"servers": {"postern": {"type": "http", "url": url, "headers": {"X-API-Key": key}}}}
     message = '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"whoami"}}'
     return f"""
@@ -89,5 +133,16 @@ Claude Code
 MCP Inspector (Node 22.19 or newer)
   npx @modelcontextprotocol/inspector@latest --cli {url} --transport http \\
     --header 'X-API-Key: {key}' --method tools/list
-
+{_how_to_sign_in(url, served) if served else ""}
 Ctrl-C stops it."""
+
+
+def _how_to_sign_in(url: str, served: Served) -> str:
+    option = f" --port {urlsplit(url).port}"
+    names = ", ".join(user.name.split()[0].lower() for user in USERS)
+    return f"""
+Sign-in instead of the key, at the development identity {served.authority}
+  ./manage.py token{option}
+prints an access token (--user {names}; --app).
+A client that signs in needs the URL and the client id {AGENT}.
+"""

@@ -105,7 +105,7 @@ class Policy:
             frozenset(self._short(scope) for scope in scopes.names),
             roles.names,
             bool(first.allow_anonymous) and not asking,
-            " and ".join(asking or silent) or default.written,
+            " and ".join(dict.fromkeys(asking or silent)) or default.written,
         )
 
     def decide(self, caller: Caller, tool: str) -> Decision:

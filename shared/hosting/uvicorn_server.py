@@ -4,6 +4,7 @@ import errno
 import logging
 import socket
 from collections.abc import Callable
+from pathlib import Path
 
 import uvicorn
 
@@ -34,7 +35,14 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def serve(handler: Handler, listener: socket.socket, on_started: Callable[[], None]) -> None:
-    """Serve until SIGINT or SIGTERM; calls in flight are finished first.
+    """Serve until SIGINT or SIGTERM; calls in flight are finished first."""
+    server_for(handler, on_started).run(sockets=[listener])
+
+
+def server_for(
+    handler: Handler, on_started: Callable[[], None], certificate: Path | None = None
+) -> uvicorn.Server:
+    """A server that is not running yet; https with a PEM file of a certificate and its key.
 
     uvicorn's access log stays off: the audit record says more, and never a query string.
     Forwarded headers are not trusted.
@@ -47,8 +55,9 @@ def serve(handler: Handler, listener: socket.socket, on_started: Callable[[], No
         proxy_headers=False,
         server_header=False,
         timeout_graceful_shutdown=5,
+        ssl_certfile=certificate,
     )
-    _Server(config, on_started).run(sockets=[listener])
+    return _Server(config, on_started)
 
 
 class _Server(uvicorn.Server):

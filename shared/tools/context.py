@@ -5,13 +5,17 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from threading import Event
-from typing import Any, Generic
+from typing import TYPE_CHECKING, Any, Generic
 
 from typing_extensions import TypeVar
 
 from shared.caller import Caller
 from shared.tools import inputs
+from shared.tools.errors import ToolError
 from shared.tools.inputs import InputRequest, Inputs
+
+if TYPE_CHECKING:
+    from azure.core.credentials_async import AsyncTokenCredential
 
 S = TypeVar("S", default=None)
 F = TypeVar("F")
@@ -44,6 +48,17 @@ class ToolContext(Generic[S]):
     _cancelled: Event = field(default_factory=Event, repr=False)
     _report: Report | None = field(default=None, repr=False)
     _inputs: Inputs | None = field(default=None, repr=False)
+    _credential: "AsyncTokenCredential | None" = field(default=None, repr=False)
+
+    @property
+    def credential(self) -> "AsyncTokenCredential":
+        """As whom this call reaches Azure: give it to any asynchronous Azure SDK client.
+
+        Raises ToolError where the endpoint has no outbound credentials.
+        """
+        if self._credential is None:
+            raise ToolError("This endpoint has no credentials for calls to Azure.")
+        return self._credential
 
     async def confirm(self, message: str) -> bool:
         """Ask the person for a yes; anything else is a no.

@@ -2,10 +2,13 @@
 
 import time
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shared.caller import Caller
 from shared.tools.context import ToolContext
+
+if TYPE_CHECKING:
+    from azure.core.credentials_async import AsyncTokenCredential
 
 
 def context_for_tests(
@@ -14,8 +17,12 @@ def context_for_tests(
     scopes: Iterable[str] = (),
     settings: Any = None,
     seconds: float = 60.0,
+    credential: "AsyncTokenCredential | None" = None,
 ) -> ToolContext[Any]:
-    """A context whose caller is an invented user with these roles and scopes."""
+    """A context whose caller is an invented user with these roles and scopes.
+
+    `credential` is what the tool calls Azure with; without one, asking for it is an error.
+    """
     caller = Caller(
         kind="user",
         scheme="tests",
@@ -25,4 +32,5 @@ def context_for_tests(
         roles=frozenset(roles),
         scopes=frozenset(scopes),
     )
-    return ToolContext(caller, settings, "test", time.monotonic() + seconds)
+    deadline = time.monotonic() + seconds
+    return ToolContext(caller, settings, "test", deadline, _credential=credential)

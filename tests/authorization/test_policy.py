@@ -272,3 +272,69 @@ def test_a_role_never_meets_a_scope_nor_a_scope_a_role(caller: Any) -> None:
     assert not decide(policy, caller(roles=["pay"])).allowed
     policy = policy_for(asks("decorator", roles=["pay"]))
     assert not decide(policy, caller(scopes=["pay"])).allowed
+
+
+# Applications, whose tokens carry roles and no scopes
+
+
+def application(*roles: str, scopes: Names = None) -> Caller:
+    held = frozenset(scopes or ())
+    return Caller("application", tenant_id="t", object_id="o", scopes=held, roles=frozenset(roles))
+
+
+def with_stand_ins(stand_ins: dict[str, list[str]], *scopes: str) -> Policy:
+    roles = {scope: frozenset(names) for scope, names in stand_ins.items()}
+    settings = AuthenticationSettings(
+        True, (), asks("default", scopes), "reachable", Cors(), application_roles=roles
+    )
+    return Policy(settings, {"get_process": asks("decorator")}, [], [OWN, "api://app"])
+
+
+def test_an_app_role_named_like_the_scope_stands_for_it() -> None:
+    policy = policy_for(asks("decorator", ["api://other/x", f"{OWN}/read"]))
+    decision = decide(policy, application("read"))
+    assert (decision.allowed, decision.missing_scopes) == (False, ("api://other/x",))
+    assert decide(policy, application("read", "api://other/x")).allowed
+
+
+@pytest.mark.parametrize("scope", ["read", f"{OWN}/read", "api://app/read"])
+def test_a_configured_app_role_stands_for_a_scope_in_either_form(scope: str) -> None:
+    policy = with_stand_ins({scope: ["Read.All", "Admin"]}, f"{OWN}/read")
+    for role in ("Read.All", "Admin", "read"):
+        assert decide(policy, application(role)).allowed
+    assert not decide(policy, application("read.all")).allowed
+    assert policy.app_roles == {"Read.All", "Admin"}
+
+
+def test_a_users_role_never_stands_for_a_scope() -> None:
+    policy = with_stand_ins({"read": ["Read.All"]}, "read")
+    assert not decide(policy, user(roles=["Read.All", "read"])).allowed
+    assert decide(policy, user(["read"])).allowed
+
+
+def test_a_keys_role_never_stands_for_a_scope() -> None:
+    assert not decide(with_stand_ins({}, "read"), key(roles=["read"])).allowed
+
+
+def test_an_applications_scopes_count_for_nothing() -> None:
+    assert not decide(with_stand_ins({}, "read"), application(scopes=["read"])).allowed
+
+
+def test_an_application_needs_every_scope_and_one_of_the_roles() -> None:
+    policy = policy_for(asks("decorator", ["read", "write"], ["ops", "admin"]))
+    assert decide(policy, application("read", "write", "admin")).allowed
+    assert decide(policy, application("read", "admin")).missing_scopes == ("write",)
+    assert decide(policy, application("read", "write")).missing_roles == ("admin", "ops")
+
+
+def test_what_an_application_lacks_is_hidden_from_it() -> None:
+    policy = policy_for(asks("decorator", ["read"]))
+    assert not decide(policy, application("other")).visible
+    assert policy.visible(application("other")) == ("other",)
+
+
+def test_the_policy_knows_which_scopes_and_app_roles_there_are() -> None:
+    policy = policy_for(asks("decorator", [f"{OWN}/read"], ["ops"]), default=asks("d", ["base"]))
+    assert policy.scopes == {"read", "base"}
+    assert policy.default_scopes == {"base"}
+    assert policy.app_roles == {"read", "base", "ops"}

@@ -23,7 +23,7 @@ def copy_of_the_project(folder: Path) -> Path:
     folder.mkdir()
     for name in ("manage.py", "appsettings.json"):
         shutil.copy2(ROOT / name, folder)
-    for name in ("commands", "shared", "toolsets"):
+    for name in ("commands", "development", "shared", "toolsets"):
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / name, folder / name, ignore=ignored)
     return folder
