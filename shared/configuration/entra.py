@@ -148,8 +148,8 @@ def _check_tenants(found: Authority, allowed: frozenset[str], blame: Blame, repo
         # A placeholder is told where placeholders are.
         if found.stands_for or not (found.tenant_id or "{" in found.tenant):
             whom = f"stands for {found.stands_for}" if found.stands_for else "is no tenant id"
-            text = f"{shown(found.tenant)} {whom}; expected a GUID there"
-            report.error(at, f"{text}, or AllowedTenants with one or several in a JwtBearer scheme")
+            text = f"{shown(found.tenant)} {whom}; expected the id of one (a GUID)"
+            report.error(at, f"{text}, or AllowedTenants in a scheme of type JwtBearer")
     elif found.tenant_id and found.tenant_id not in allowed:
         text = f"does not name the tenant of the Authority; expected {found.tenant_id} among them"
         report.error(blame("AllowedTenants"), text)
