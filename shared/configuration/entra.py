@@ -24,6 +24,8 @@ DEVELOPMENT_IDENTITY_PORT = 7072
 DEVELOPMENT_TENANT = "de5e1099-0000-4000-8000-000000000001"
 DEVELOPMENT_CLIENT_ID = "de5e1099-0000-4000-8000-0000000000a9"
 
+_AN_ISSUER = "https://login.microsoftonline.com/<tenant id>/v2.0"
+
 Blame = Callable[[str], Path]
 """Where the configuration says what we call by one of PoshMcp's keys."""
 
@@ -65,11 +67,14 @@ def read_scheme(
     stripped = (text.removesuffix("/") for text in (*given.audiences, client_id or ""))
     audiences = [a.lower() if authority.is_guid(a.lower()) else a for a in stripped if a]
     if not audiences:
-        text = "missing; expected the API's App ID URI (or ClientId: its application id)"
+        text = "missing; expected the API's application (client) id as ClientId, or its App ID URI"
         report.error(blame("Audience"), text)
     allowed = _guids(rules.allowed_tenants, blame("AllowedTenants"), report)
     clients = _guids(rules.allowed_client_ids, blame("AllowedClientIds"), report)
-    grants = _grants(rules, blame("ApplicationGrants"), report)
+    grants = {
+        _guid(client, (*blame("ApplicationGrants"), client), report): frozenset(grant.roles)
+        for client, grant in rules.application_grants.items()
+    }
     if rules.signing_key_outage_seconds < rules.signing_key_refresh_seconds:
         text = "is shorter than SigningKeyRefreshSeconds; expected the longer one here"
         report.error(blame("SigningKeyOutageSeconds"), text)
@@ -173,7 +178,7 @@ def _issuers(
         at = (*blame("ValidIssuers"), index)
         tenant = explicit[issuer] = derived.get(issuer) or authority.guid_in(issuer)
         if not issuer.startswith(("https://", "http://")):
-            report.error(at, f"{shown(issuer)} is no issuer; expected one such as {_one(derived)}")
+            report.error(at, f"{shown(issuer)} is no URL; expected {_AN_ISSUER}")
         elif tenant is not None and tenant not in tenants and "{" not in found.tenant:
             text = f"is the issuer of {tenant}, a tenant that is not let in; expected one that "
             report.error(at, f"{text}Authority or AllowedTenants names")
@@ -181,10 +186,6 @@ def _issuers(
             text = "no token names this issuer: Entra ID writes "
             report.warn(at, f"{text}{' or '.join(derived)}, character for character")
     return explicit
-
-
-def _one(issuers: Mapping[str, str]) -> str:
-    return next(iter(issuers))
 
 
 def _warn_of_no_match(scheme: EntraScheme, blame: Blame, report: Report) -> None:
@@ -202,16 +203,6 @@ def _warn_of_no_match(scheme: EntraScheme, blame: Blame, report: Report) -> None
             "no token can match: v2 issuers put the application (client) id into the audience, "
             f'never an App ID URI. Add to the scheme: "ClientId": "{client_id}"',
         )
-
-
-def _grants(rules: TokenRules, path: Path, report: Report) -> dict[str, frozenset[str]]:
-    grants: dict[str, frozenset[str]] = {}
-    for name, grant in rules.application_grants.items():
-        client = _guid(name, (*path, name), report)
-        if client in grants:
-            report.error((*path, name), "is there twice; expected each client once")
-        grants[client] = frozenset(grant.roles)
-    return grants
 
 
 def _guids(values: Names, path: Path, report: Report) -> frozenset[str]:

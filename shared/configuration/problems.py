@@ -7,7 +7,7 @@ from typing import Literal
 
 from shared.configuration.sources import Node
 from shared.validation import Path, Violation
-from shared.wording import json_kind, shown
+from shared.wording import shown
 
 # Names under `Keys` are the keys themselves, and these values are credentials.
 _SECRET_NAMES_UNDER = re.compile(r"^keys$", re.IGNORECASE)
@@ -133,5 +133,5 @@ def _told(violation: Violation, *, secret: bool) -> str:
     if violation.reason == "missing":
         return f"missing; expected {violation.expected}"
     if secret or not isinstance(violation.value, str | int | float):
-        return f"is {json_kind(violation.value)}; expected {violation.expected}"
+        return f"{violation.reason}; expected {violation.expected}"
     return f"{shown(violation.value)} {violation.reason}; expected {violation.expected}"
