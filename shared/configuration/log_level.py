@@ -25,7 +25,7 @@ _EXPECTED = "expected Trace, Debug, Information, Warning, Error, Critical or Non
 
 
 class LoggingSection(msgspec.Struct, rename="pascal", frozen=True):
-    log_level: dict[str, str] = {}
+    log_level: dict[str, str | None] = {}
     file: Any = None
 
 

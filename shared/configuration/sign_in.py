@@ -4,8 +4,6 @@ A client reads the protected resource metadata (RFC 9728), asks Entra ID for a t
 `resource` and a scope, and gives up, or Entra ID refuses, where the two do not fit together.
 """
 
-import re
-
 from shared.configuration import authority
 from shared.configuration.entra import Circumstances
 from shared.configuration.model import EntraScheme, ProtectedResource
@@ -13,7 +11,6 @@ from shared.configuration.problems import Report
 from shared.validation import Path
 from shared.wording import shown
 
-_V2_ISSUER = re.compile(r"/[0-9a-f-]{36}/v2\.0")
 # Scopes of OpenID Connect have no resource in front of them.
 _OPENID = {"openid", "profile", "email", "offline_access"}
 
@@ -59,8 +56,9 @@ def warn(
 
 def _below(url: str, scheme: EntraScheme, given: ProtectedResource) -> bool:
     """Whether clients ask for scopes below the public URL: then it is an App ID URI."""
-    if given.scopes_supported:
-        return all(scope.startswith(f"{url}/") for scope in given.scopes_supported)
+    scopes = [scope for scope in given.scopes_supported if scope not in _OPENID]
+    if scopes:
+        return all(scope.startswith(f"{url}/") for scope in scopes)
     return url in scheme.audiences
 
 
@@ -76,8 +74,9 @@ def _check_servers(
     at = (*resource, "AuthorizationServers")
     for index, server in enumerate(given.authorization_servers):
         found = authority.parse(server)
-        known = found is not None and found.is_known
-        if known and not _V2_ISSUER.search(server):
+        if found is None or not found.is_known:
+            continue
+        if found.tenant_id != found.tenant or server != found.v2_issuer(found.tenant):
             base, _, _ = scheme.authority.rpartition("/")
             servers = " or ".join(f"{base}/{tenant}/v2.0" for tenant in sorted(scheme.tenants))
             text = "clients compare it with the issuer in its metadata, which differs; expected "

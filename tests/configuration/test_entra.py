@@ -216,7 +216,10 @@ def test_a_host_of_no_known_cloud_is_warned_of(tmp_path: Path, host: str) -> Non
 def test_plain_http_is_refused_outside_development(
     tmp_path: Path, host: str, required: bool
 ) -> None:
-    keys = {"Authority": f"http://{host}/{TENANT}", "RequireHttpsMetadata": required}
+    keys: dict[str, Any] = {
+        "Authority": f"http://{host}/{TENANT}",
+        "RequireHttpsMetadata": required,
+    }
     told = errors_of(tmp_path, **keys)
     assert told == {f"{SCHEME}:Authority": "is not https; expected an https URL"}
 
@@ -226,7 +229,10 @@ def test_plain_http_is_refused_outside_development(
 def test_development_takes_plain_http_from_this_machine(
     tmp_path: Path, host: str, required: bool
 ) -> None:
-    keys = {"Authority": f"http://{host}/{TENANT}", "RequireHttpsMetadata": required}
+    keys: dict[str, Any] = {
+        "Authority": f"http://{host}/{TENANT}",
+        "RequireHttpsMetadata": required,
+    }
     found = scheme_of(tmp_path, DEVELOPMENT, **keys)
     assert found.authority == f"http://{host}/{TENANT}"
     assert not found.require_https
@@ -386,7 +392,11 @@ def test_an_issuer_that_is_no_url_is_refused(tmp_path: Path, issuer: str) -> Non
 def test_an_audience_no_v2_token_has_is_warned_of_with_the_line_to_add(
     tmp_path: Path, audience: str, line: str
 ) -> None:
-    keys = {"Audience": audience, "ClientId": None, "ValidIssuers": [V2_ISSUER]}
+    keys: dict[str, Any] = {
+        "Audience": audience,
+        "ClientId": None,
+        "ValidIssuers": [V2_ISSUER],
+    }
     told = warned_of(tmp_path, **keys)[f"{SCHEME}:ValidIssuers"]
     assert told.startswith("no token can match")
     assert told.endswith(f"Add to the scheme: {line}")
@@ -468,7 +478,8 @@ def test_a_key_of_ours_that_is_wrong_is_refused(
 
 @pytest.mark.parametrize("key", ["ClientId", "AllowedTenants", "AllowedClientIds"])
 def test_a_secret_in_the_place_of_an_id_is_not_told(tmp_path: Path, key: str) -> None:
-    told = errors_of(tmp_path, **{key: SECRET if key == "ClientId" else [SECRET]})
+    keys: dict[str, Any] = {key: SECRET if key == "ClientId" else [SECRET]}
+    told = errors_of(tmp_path, **keys)
     assert SECRET[:10] not in str(told)
     assert "is no id; expected a GUID" in str(told)
 
