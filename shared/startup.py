@@ -96,8 +96,8 @@ def endpoint_of(offered: Offer, *, loopback: bool = False) -> Endpoint:
     """The endpoint for an offer, its warnings logged and its log level set."""
     if offered.settings.log_level is not None:
         logging.getLogger("postern").setLevel(offered.settings.log_level)
-        # What was decided is recorded at any level.
-        logging.getLogger("postern.audit").setLevel(logging.INFO)
+    # What was decided is recorded at any level, the host's own included.
+    logging.getLogger("postern.audit").setLevel(logging.INFO)
     for warning in offered.warnings:
         _log.warning("%s", warning)
     deny = DenyList(offered.settings.deny)

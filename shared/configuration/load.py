@@ -58,7 +58,8 @@ _URL = re.compile(
 )
 _PLACEHOLDER = re.compile(r"\{[A-Za-z][\w -]*\}")
 _KEYS_VARIABLE = re.compile(r"^Authentication__(.*__)?Keys([^a-z]|$)", re.IGNORECASE)
-_DIALECTS = ("Authentication", "InboundAuthentication", "AzureAd")
+_DIALECTS = ("Authentication", "inboundAuthentication", "AzureAd")
+_WITHOUT_PLACEHOLDERS = {*(name.lower() for name in _DIALECTS), "outboundauthentication"}
 
 
 class Configuration(msgspec.Struct, rename="pascal", frozen=True):
@@ -84,8 +85,8 @@ class Configuration(msgspec.Struct, rename="pascal", frozen=True):
     ] = RateLimitsSection()
     inbound_authentication: Annotated[
         InboundSection | None, Meta(description="Who may call, as Azure MCP's pull request has it.")
-    ] = None
-    outbound_authentication: Any = None
+    ] = msgspec.field(default=None, name="inboundAuthentication")
+    outbound_authentication: Any = msgspec.field(default=None, name="outboundAuthentication")
     azure_ad: Annotated[
         AzureAdSection | None, Meta(description="Who may call, as Azure MCP 2.x has it.")
     ] = None
@@ -223,7 +224,7 @@ def _settings(
         public_url = _public_url(configuration.server, report, environment, development, port)
     identity = where.get("identity") or f"http://127.0.0.1:{DEVELOPMENT_IDENTITY_PORT}"
     circumstances = Circumstances(development, public_url or "", identity)
-    authentication = _authentication(configuration, report, circumstances, broken)
+    authentication = _authentication(configuration, environment, report, circumstances, broken)
     selection = poshmcp.read_selection(configuration.power_shell_configuration, report)
     overrides = poshmcp.read_overrides(configuration.power_shell_configuration, report)
     resources = poshmcp_content.read_resources(configuration.mcp_resources, folder, report)
@@ -252,10 +253,15 @@ def _settings(
 
 
 def _authentication(
-    configuration: Configuration, report: Report, where: Circumstances, broken: set[str]
+    configuration: Configuration,
+    environment: Mapping[str, str],
+    report: Report,
+    where: Circumstances,
+    broken: set[str],
 ) -> AuthenticationSettings | None:
     """Who may call, from the one dialect that the configuration is written in."""
-    there = [name for name in _DIALECTS if report.root.member(name) is not None]
+    nodes = {name: report.root.member(name) for name in _DIALECTS}
+    there = [name for name, node in nodes.items() if node is not None and node.value is not None]
     for name in there[1:]:
         text = f"says who may call, and so does {there[0]}; expected one of them, remove the other"
         report.error((name,), text)
@@ -266,7 +272,7 @@ def _authentication(
     if configuration.inbound_authentication is not None:
         found.append(azure_mcp.read_inbound(configuration.inbound_authentication, report, where))
     if configuration.azure_ad is not None:
-        found.append(azure_mcp.read_azure_ad(configuration.azure_ad, report, where))
+        found.append(azure_mcp.read_azure_ad(configuration.azure_ad, environment, report, where))
     if not found and not broken.intersection(name.lower() for name in there):
         report.error(("Authentication",), "missing; expected a section saying who may call")
     return found[0] if found else None
@@ -300,7 +306,7 @@ def _placeholders(node: Node, path: Path, unknown: set[Path]) -> Iterator[Path]:
             yield from _placeholders(member, (*path, index), unknown)
     elif (
         isinstance(node.value, str)
-        and "authentication" in str(path[0]).lower()
+        and str(path[0]).lower() in _WITHOUT_PLACEHOLDERS
         and _PLACEHOLDER.search(node.value)
     ):
         yield path
