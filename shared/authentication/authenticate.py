@@ -10,11 +10,11 @@ from shared.authentication.api_keys import KeyRing
 from shared.authentication.challenge import Challenge
 from shared.authentication.entra import EntraTokens, InvalidToken, NoAppRole, NotAdmitted
 from shared.authentication.resource_metadata import ResourceMetadata
-from shared.authentication.signing_keys import KeysUnavailable
 from shared.caller import ANONYMOUS, Caller
 from shared.command_names import squashed
 from shared.configuration.model import AuthenticationSettings
 from shared.http import Request
+from shared.refreshing import Unavailable
 
 # Where people put credentials in a URL by mistake; compared without case and separators.
 _QUERY_NAMES = {"apikey", "accesstoken", "key", "token", "code", "xfunctionskey"}
@@ -103,12 +103,12 @@ class Authenticator:
             raise Refused(403, text, caller=error.caller) from None
         except NotAdmitted as error:
             raise Refused(403, error.reason, caller=error.caller) from None
-        except KeysUnavailable as error:
+        except Unavailable as error:
             text = "Tokens cannot be checked now: the issuer's signing keys are not available."
             raise Refused(503, text, retry_after=error.retry_after) from None
 
     async def upstream_metadata(self) -> Mapping[str, Any]:
-        """The OpenID metadata of who issues the tokens. Raises KeysUnavailable."""
+        """The OpenID metadata of who issues the tokens. Raises Unavailable."""
         return {} if self._tokens is None else await self._tokens.keys.metadata()
 
     def refusal(self, reason: str = "A credential is needed.") -> Refused:

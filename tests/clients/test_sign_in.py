@@ -8,21 +8,12 @@ from urllib.parse import parse_qs, urlsplit
 import httpx2
 import mcp
 import pytest
-from mcp.client.auth import OAuthClientProvider
 from mcp.client.streamable_http import streamable_http_client
-from mcp.shared.auth import (
-    AuthorizationCodeResult,
-    OAuthClientInformationFull,
-    OAuthClientMetadata,
-    OAuthToken,
-)
-from pydantic import AnyUrl
 
-from tests.clients.signing_in import Person
+from tests.clients.signing_in import Person, provider
 from tests.commands.support import copy_of_the_project, running
 from tests.support import write_configuration
 
-CALLBACK = "http://localhost:33418/callback"
 CONFIGURATION = {
     "Authentication": {
         "Enabled": True,
@@ -39,30 +30,6 @@ CONFIGURATION = {
 }
 
 
-class Storage:
-    """What a client remembers: the client id it was given, and its tokens."""
-
-    def __init__(self, client_id: str) -> None:
-        self.client = OAuthClientInformationFull(
-            client_id=client_id,
-            redirect_uris=[AnyUrl(CALLBACK)],
-            token_endpoint_auth_method="none",
-        )
-        self.tokens: OAuthToken | None = None
-
-    async def get_tokens(self) -> OAuthToken | None:
-        return self.tokens
-
-    async def set_tokens(self, tokens: OAuthToken) -> None:
-        self.tokens = tokens
-
-    async def get_client_info(self) -> OAuthClientInformationFull | None:
-        return self.client
-
-    async def set_client_info(self, client_info: OAuthClientInformationFull) -> None:
-        raise AssertionError("the client registered itself, which Entra ID does not offer")
-
-
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """`manage.py run` with the development identity beside it."""
@@ -77,20 +44,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 async def signed_in(
     server: Any, person: Person, mode: Literal["auto", "legacy"]
 ) -> AsyncIterator[mcp.Client]:
-    async def called_back() -> AuthorizationCodeResult:
-        if "code" not in person.answer:
-            raise PermissionError(person.answer["error_description"])
-        return AuthorizationCodeResult(code=person.answer["code"], state=person.answer["state"])
-
-    provider = OAuthClientProvider(
-        server["url"],
-        OAuthClientMetadata(redirect_uris=[AnyUrl(CALLBACK)], client_name="test"),
-        Storage(server["clientId"]),
-        person.open,
-        called_back,
-    )
+    auth = provider(server["url"], server["clientId"], person)
     async with (
-        httpx2.AsyncClient(auth=provider, timeout=30, trust_env=False) as http,
+        httpx2.AsyncClient(auth=auth, timeout=30, trust_env=False) as http,
         mcp.Client(streamable_http_client(server["url"], http_client=http), mode=mode) as client,
     ):
         yield client
