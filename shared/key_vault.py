@@ -110,6 +110,7 @@ class KeyVault:
         }
         self._deadline = deadline_seconds
         self._opened: tuple[SecretClient, AsyncTokenCredential] | None = None
+        self._closed = False
 
     async def secrets(self) -> AsyncIterator[Properties]:
         """All secrets of the vault, by pages: each as its newest version is."""
@@ -183,7 +184,8 @@ class KeyVault:
         return _properties(changed)
 
     async def close(self) -> None:
-        """Close every connection. A later call opens new ones."""
+        """Close every connection, for good: calls that are under way or come later fail."""
+        self._closed = True
         if self._opened is not None:
             client, credential = self._opened
             self._opened = None
@@ -191,6 +193,8 @@ class KeyVault:
             await credential.close()
 
     def _client(self) -> "SecretClient":
+        if self._closed:
+            raise VaultUnavailable(f"The client of {self.uri} is closed.")
         if self._opened is None:
             from azure.keyvault.secrets.aio import SecretClient
 

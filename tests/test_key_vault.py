@@ -155,11 +155,19 @@ async def test_a_user_assigned_identity_is_used_where_one_is_named(
     assert azure.identity.calls.count("token", CLIENT) == 1
 
 
-async def test_a_closed_client_opens_anew(azure: FakeAzure, vault: KeyVault) -> None:
+async def test_a_closed_client_stays_closed_whatever_is_under_way(
+    azure: FakeAzure, vault: KeyVault
+) -> None:
     azure.vault.put("a", VALUE)
-    await vault.get("a")
+    azure.vault.faults.set("get", HANG)
+    getting = asyncio.ensure_future(vault.get("a"))
+    await azure.vault.calls.arrival("get")
     await vault.close()
-    assert (await vault.get("a")).value == VALUE
+    with pytest.raises(VaultUnavailable):
+        await getting
+    with pytest.raises(VaultUnavailable, match="is closed"):
+        await vault.get("a")
+    assert azure.vault.calls.count("get") == 1
 
 
 async def test_what_is_missing_disabled_or_taken_is_told_apart(
