@@ -76,6 +76,9 @@ class Identity:
         """Answer a request to the identity's own URL. Never raises."""
         return self.answer(request, self.base)
 
+    async def close(self) -> None:
+        """There is nothing to close."""
+
     def answer(self, request: Request, address: str) -> Response:
         """Answer a request that came to `address`. Never raises."""
         mark = correlation_id(request.headers.get("client-request-id"))
@@ -183,6 +186,9 @@ class Address:
 
     async def handle(self, request: Request) -> Response:
         return self._identity.answer(request, self._address)
+
+    async def close(self) -> None:
+        """There is nothing to close."""
 
 
 def _here(host: str) -> bool:

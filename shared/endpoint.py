@@ -12,7 +12,7 @@ import logging
 import re
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from shared.answers import Answers, refusal_of, too_many
@@ -34,6 +34,9 @@ from shared.protocol.stream import Notifications
 from shared.protocol.versions import FEATURES
 from shared.refreshing import Unavailable
 from shared.tools.catalogue import Catalogue
+
+if TYPE_CHECKING:
+    from shared.key_vault import Vaults
 
 MCP_PATH = "/mcp"
 TOOLS_PATH = "/tools"
@@ -63,6 +66,7 @@ class Endpoint:
         *,
         loopback: bool,
         deny: DenyList,
+        vaults: "Vaults",
     ) -> None:
         self._settings = settings
         self._policies = policies
@@ -73,7 +77,8 @@ class Endpoint:
         first, every = policies.tools.default_scopes, policies.scopes
         metadata = describe(authentication, settings.public_url, first, every)
         app_roles = sorted(policies.app_roles)
-        self._authenticator = Authenticator(authentication, realm, metadata, app_roles)
+        self._authenticator = Authenticator(authentication, realm, metadata, app_roles, vaults)
+        self._vaults = vaults
         self._discovery = Discovery(metadata, self._authenticator, settings.public_url, MCP_PATH)
         self._deny = deny
         self._limiter = RateLimiter(settings.rate_limits)
@@ -99,6 +104,11 @@ class Endpoint:
             body = error_body(500, f"Internal error. Correlation id: {correlation_id}")
             response = json_response(500, body)
         return response.finished(correlation_id, self._cors(request))
+
+    async def close(self) -> None:
+        """Close connections and end what goes on in the background."""
+        await self._authenticator.close()
+        await self._vaults.close()
 
     async def _route(self, request: Request, correlation_id: str) -> Response | EventStream:
         # The Functions host matches routes in any case and forgives one trailing slash.

@@ -1,5 +1,6 @@
 """From files to a working endpoint, or to one that refuses everything and says why in the log."""
 
+import functools
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar, Unpack
 
 import msgspec
 
-from shared import command_names
+from shared import command_names, vaults
 from shared.authentication.resource_metadata import own_prefixes
 from shared.authorization.deny import DenyList
 from shared.authorization.policy import Policies, Policy, Rule
@@ -15,6 +16,7 @@ from shared.configuration.load import Where, load
 from shared.configuration.model import ConfiguredItem, Listed, Requirement, Settings
 from shared.configuration.problems import ConfigurationError, Problem, Report
 from shared.endpoint import Endpoint
+from shared.key_vault import Vaults
 from shared.tools import catalogue as toolsets
 from shared.tools import configured
 from shared.tools.catalogue import Catalogue, Prompt, Resource, Tool, ToolsetFile
@@ -34,6 +36,8 @@ class Offer(NamedTuple):
     catalogue: Catalogue
     policies: Policies
     report: Report
+    vaults: Callable[[], Vaults]
+    """Makes what opens the vaults that the settings name."""
 
     @property
     def warnings(self) -> list[Problem]:
@@ -51,11 +55,17 @@ def offer(
 
     Raises ConfigurationError with all that is wrong.
     """
+    where.setdefault("resolve", functools.partial(vaults.resolve, lambda: _vaults(environment)))
     settings, report = load(folder, environment, **where)
     catalogue = _catalogue(settings, report, package)
     if report.failed:
         raise ConfigurationError(report.problems)
-    return Offer(settings, catalogue, _policies(settings, catalogue), report)
+    make = functools.partial(_vaults, environment)
+    return Offer(settings, catalogue, _policies(settings, catalogue), report, make)
+
+
+def _vaults(environment: Mapping[str, str]) -> Vaults:
+    return Vaults(vaults.identity_for(environment))
 
 
 def _policies(settings: Settings, catalogue: Catalogue) -> Policies:
@@ -100,9 +110,15 @@ def endpoint_of(offered: Offer, *, loopback: bool = False) -> Endpoint:
     logging.getLogger("postern.audit").setLevel(logging.INFO)
     for warning in offered.warnings:
         _log.warning("%s", warning)
-    deny = DenyList(offered.settings.deny)
+    settings, opened = offered.settings, offered.vaults()
+    deny = DenyList(settings.deny, vaults.deny_reader(opened, settings.deny.secret))
     return Endpoint(
-        offered.settings, offered.catalogue, offered.policies, loopback=loopback, deny=deny
+        settings,
+        offered.catalogue,
+        offered.policies,
+        loopback=loopback,
+        deny=deny,
+        vaults=opened,
     )
 
 

@@ -21,6 +21,7 @@ from shared.configuration import (
     poshmcp_authentication,
     poshmcp_content,
     rate_limits,
+    references,
 )
 from shared.configuration.azure_mcp import AzureAdSection, InboundSection
 from shared.configuration.deny import DenySection
@@ -37,6 +38,7 @@ from shared.configuration.poshmcp_authentication import AuthenticationSection
 from shared.configuration.poshmcp_content import PromptsSection, ResourcesSection
 from shared.configuration.problems import ConfigurationError, Problem, Report
 from shared.configuration.rate_limits import RateLimitsSection
+from shared.configuration.references import Resolve
 from shared.configuration.sources import Node, Source, apply_environment, merge
 from shared.validation import Path, Violation, check
 
@@ -109,13 +111,15 @@ class Where(TypedDict, total=False):
 
     `config_file` replaces both appsettings files. `loopback` tells whether only this machine can
     reach the listening socket (None: unknown, as under `func start`), `port` where it listens and
-    `identity` the URL of the development identity; these matter only in development.
+    `identity` the URL of the development identity; these matter only in development. `resolve`
+    reads what Key Vault references stand for.
     """
 
     config_file: FilePath | None
     loopback: bool | None
     port: int | None
     identity: str
+    resolve: Resolve | None
 
 
 def load(
@@ -131,6 +135,8 @@ def load(
     )
     report = Report(root)
     report.problems += problems
+    on_functions = bool(environment.get("WEBSITE_INSTANCE_ID"))
+    report.problems += references.resolve(root, where.get("resolve"), on_functions=on_functions)
     if development:
         report.problems += _refuse_development(environment, loopback=where.get("loopback"))
     settings = _settings(report, folder, environment, development, where)

@@ -20,6 +20,7 @@ from shared.configuration.model import (
     Cors,
     EntraScheme,
     InlineKey,
+    KeyVaultKeys,
     ProtectedResource,
     Requirement,
 )
@@ -27,6 +28,7 @@ from shared.configuration.poshmcp import listed, written
 from shared.configuration.problems import Report
 from shared.configuration.token_rules import Claims, Names, TokenRules
 from shared.validation import Path
+from shared.vault_uri import NotAVault, vault_uri
 from shared.wording import shown
 
 MIN_KEY_LENGTH = 32
@@ -62,6 +64,24 @@ class KeySection(msgspec.Struct, rename="pascal", frozen=True):
     roles: Names = []
 
 
+class KeyVaultSection(msgspec.Struct, rename="pascal", frozen=True):
+    vault_uri: Annotated[str, Meta(description="https://<name>.vault.azure.net")]
+    prefix: Annotated[
+        str,
+        Meta(
+            pattern=r"^[0-9A-Za-z-]{0,80}$",
+            description="What the names of the keys' secrets begin with.",
+        ),
+    ] = "mcp-key-"
+    refresh_seconds: Annotated[
+        float, Meta(ge=10, le=3600, description="How soon a change in the vault counts.")
+    ] = 60.0
+    grace_seconds: Annotated[
+        float,
+        Meta(ge=0, le=86400, description="How long the last good state serves without the vault."),
+    ] = 900.0
+
+
 class SchemeSection(TokenRules, rename="pascal", frozen=True):
     type: Literal["JwtBearer", "ApiKey"] = "JwtBearer"
     authority: str | None = None
@@ -74,6 +94,9 @@ class SchemeSection(TokenRules, rename="pascal", frozen=True):
     keys: Annotated[
         dict[str, KeySection], Meta(description="Each name is a key itself: a secret.")
     ] = msgspec.field(default_factory=dict)
+    key_vault: Annotated[
+        KeyVaultSection | None, Meta(description="Ours: keys kept as hashes in a key vault.")
+    ] = None
     allow_inline_keys: Annotated[
         bool, Meta(description="Ours: accept keys written here outside development.")
     ] = False
@@ -295,8 +318,20 @@ def _key_schemes(
             report.error((*path, "HeaderName"), f"is also the header of scheme {headers[header]}")
         headers[header] = name
         keys = _inline_keys(name, scheme, report, development=development)
-        found.append(ApiKeyScheme(name, scheme.header_name, keys))
+        vault = _vault(scheme.key_vault, (*path, "KeyVault"), report)
+        found.append(ApiKeyScheme(name, scheme.header_name, keys, vault))
     return tuple(found)
+
+
+def _vault(section: KeyVaultSection | None, path: Path, report: Report) -> KeyVaultKeys | None:
+    if section is None:
+        return None
+    try:
+        uri = vault_uri(section.vault_uri)
+    except NotAVault as error:
+        report.error((*path, "VaultUri"), f"is {error}")
+        return None
+    return KeyVaultKeys(uri, section.prefix, section.refresh_seconds, section.grace_seconds)
 
 
 def _inline_keys(
@@ -304,7 +339,8 @@ def _inline_keys(
 ) -> tuple[InlineKey, ...]:
     at: Path = ("Authentication", "Schemes", name, "Keys")
     if not scheme.keys:
-        report.error(at, "missing; expected at least one key")
+        if scheme.key_vault is None:
+            report.error(at, "missing; expected at least one key, or KeyVault beside it")
     elif not development and not scheme.allow_inline_keys:
         report.error(
             at,

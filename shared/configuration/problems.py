@@ -77,7 +77,8 @@ class Report:
             if _may_be_a_key(violation, path):
                 self.error(path[:-1], "holds an unknown key; expected API keys under Keys")
             else:
-                self.error(path, _told(violation, secret=is_secret(path)))
+                secret = is_secret(path) or self.root.is_secret(path)
+                self.error(path, _told(violation, secret=secret))
 
     def _problem(self, path: Path, text: str, level: Literal["error", "warning"]) -> Problem:
         return Problem(path_text(self.root, path), str(self.root.source_of(path)), text, level)

@@ -30,10 +30,14 @@ _VARIABLE = "environment variable "
 
 @dataclass(slots=True)
 class Node:
-    """A value and its source. `value` is a scalar, a list of nodes or a dict of nodes."""
+    """A value and its source. `value` is a scalar, a list of nodes or a dict of nodes.
+
+    `secret` marks a value that came from a vault and is not to be told.
+    """
 
     value: Any = field(repr=False)
     source: Source
+    secret: bool = False
 
     def plain(self) -> Any:
         """The value without sources."""
@@ -56,6 +60,16 @@ class Node:
 
         What is missing among variables is missing in the environment, not in one of them.
         """
+        node, missing = self._nearest(path)
+        return _ENVIRONMENT if missing and node.source.name.startswith(_VARIABLE) else node.source
+
+    def is_secret(self, path: Path) -> bool:
+        """Whether the value at `path` came from a vault."""
+        node, _ = self._nearest(path)
+        return node.secret
+
+    def _nearest(self, path: Path) -> "tuple[Node, bool]":
+        """The node at `path`, or the nearest ancestor there is and True."""
         node = self
         for part in path:
             child: Node | None = None
@@ -64,9 +78,9 @@ class Node:
             elif isinstance(node.value, list) and part < len(node.value):
                 child = node.value[part]
             if child is None:
-                return _ENVIRONMENT if node.source.name.startswith(_VARIABLE) else node.source
+                return node, True
             node = child
-        return node.source
+        return node, False
 
 
 def merge(base: Node, over: Node, *, exact: bool = False) -> Node:

@@ -1,0 +1,54 @@
+"""The fakes as a process of its own meets them: by the real names, through a proxy."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+
+from tests.fakes.azure import FakeAzure
+
+CLIENT = "33333333-0000-4000-8000-000000000003"
+
+PROGRAM = """
+import asyncio, sys
+from azure.identity.aio import DefaultAzureCredential
+from azure.keyvault.secrets.aio import SecretClient
+
+async def main(uri):
+    async with DefaultAzureCredential() as credential, SecretClient(uri, credential) as client:
+        print((await client.get_secret("a")).value)
+
+asyncio.run(main(sys.argv[1]))
+"""
+
+
+def run(uri: str, environment: Mapping[str, str]) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", PROGRAM, uri],
+        env={"PATH": os.defpath, **environment},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=30,
+        check=False,
+    )
+
+
+def test_another_process_reaches_a_vault_by_its_name(azure: FakeAzure) -> None:
+    azure.vault.put("a", "value")
+    other = azure.add_vault()
+    other.put("a", "another")
+    variables = {**azure.environment(), **azure.workload_identity(CLIENT)}
+    for uri, value in ((azure.vault.uri, "value"), (other.uri, "another")):
+        ended = run(uri, variables)
+        assert (ended.stdout, ended.returncode) == (f"{value}\n", 0), ended.stderr
+    assert azure.vault.calls.operations() == ["challenge", "get"]
+    assert azure.entra.calls.count("token", CLIENT) == 2
+
+
+def test_the_certificates_are_checked(azure: FakeAzure) -> None:
+    azure.vault.put("a", "value")
+    variables = {**azure.environment(), **azure.workload_identity(CLIENT)}
+    ended = run(azure.vault.uri, {**variables, "SSL_CERT_FILE": os.devnull})
+    assert ended.returncode == 1
+    assert "CERTIFICATE_VERIFY_FAILED" in ended.stderr
+    assert azure.vault.calls.operations() == []
