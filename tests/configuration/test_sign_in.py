@@ -1,6 +1,7 @@
 """Warnings of what keeps clients from signing in: right where it fails, silent where it works."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,15 @@ def test_development_is_not_warned_of_registrations(
 
 def test_keys_alone_are_not_warned_of_registrations(tmp_path: Path) -> None:
     assert load_text(tmp_path, json.dumps(configured()))[1].problems == []
+
+
+def test_the_configuration_of_the_documentation_is_not_warned_of(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "entra.md").read_text(encoding="utf-8")
+    (text,) = re.findall(r'```json\n(\{\n  "Authentication".*?)```', page, re.DOTALL)
+    text = text.replace("<tenant id>", TENANT).replace("<application (client) id>", CLIENT_ID)
+    settings, report = load_text(tmp_path, text)
+    assert report.problems == []
+    assert settings.authentication.entra is not None
 
 
 # Scopes
