@@ -24,6 +24,12 @@ from tests.commands.support import copy_of_the_project
         ["call"],
         ["tools"],
         ["tools", "schema"],
+        ["keys"],
+        ["keys", "list"],
+        ["keys", "list", "--vault-uri", "https://a.vault.azure.net", "--file", "x"],
+        ["keys", "create", "--file", "x", "--id", "UPPER"],
+        ["keys", "create", "--file", "x", "--expires", "2020-01-01"],
+        ["keys", "rotate", "abc", "--file", "x", "--overlap", "soon"],
         ["config"],
         ["config", "chekc"],
         ["config", "check", "--config"],
@@ -45,7 +51,7 @@ def test_help_lists_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
         manage.main(["--help"])
     assert exit.value.code == 0
     listed = capsys.readouterr().out
-    for verb in ("run", "serve", "call", "tools", "config"):
+    for verb in ("run", "serve", "call", "tools", "keys", "config"):
         assert f"\n    {verb} " in listed
 
 
@@ -58,6 +64,8 @@ def test_help_lists_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
         ["tools"],
         ["tools", "list"],
         ["tools", "schema"],
+        ["keys"],
+        *(["keys", action] for action in ("create", "list", "rotate", "revoke", "verify")),
         ["config"],
         *(["config", action] for action in ("check", "show", "schema", "init")),
     ],
