@@ -121,20 +121,12 @@ async def listing(place: Place) -> tuple[list[Mapping[str, Any]], list[str]]:
 
     `created` is when the newest version was made. Times in seconds since the epoch.
     """
-    found: dict[str, list[Properties]] = {}
-    problems = []
-    async for one in place.vault.secrets():
-        id = stored_keys.key_id(one.name, place.prefix)
-        if id is not None:
-            found.setdefault(id, []).append(one)
-        elif one.name.lower().startswith(place.prefix.lower()):
-            problems.append(f"{one.name}: no key has such an id (8 to 24 of a-z and 0-9)")
-    problems += [f"{id}: two secrets have this id" for id, same in found.items() if len(same) > 1]
+    entries, problems = await stored_keys.index(place.vault, place.prefix)
     few = asyncio.Semaphore(_AT_ONCE)
-    ids = sorted(found)
-    rows = await asyncio.gather(*(_row(place, id, found[id][0], few) for id in ids))
-    problems += [f"{row['id']}: {row['problem']}" for row in rows if row["problem"]]
-    return list(rows), problems
+    ids = sorted(entries)
+    rows = await asyncio.gather(*(_row(place, id, entries[id], few) for id in ids))
+    problems |= {f"{entries[row['id']].name}: {row['problem']}" for row in rows if row["problem"]}
+    return list(rows), sorted(problems)
 
 
 async def _row(
@@ -174,9 +166,9 @@ async def verdict(place: Place, key: str, now: float) -> tuple[str | None, str |
     if id is not None:
         stored = await stored_keys.read(place.vault, place.name(id), id, now)
         return id, stored.refusal(digest, now)
-    async for one in place.vault.secrets():
-        found = stored_keys.key_id(one.name, place.prefix)
-        if found is None or not one.enabled or not stored_keys.is_foreign(one):
+    entries, _ = await stored_keys.index(place.vault, place.prefix)
+    for found, one in entries.items():
+        if not one.enabled or not stored_keys.is_foreign(one):
             continue
         stored = await stored_keys.read(place.vault, one.name, found, now)
         if any(version.digest == digest for version in stored.versions):

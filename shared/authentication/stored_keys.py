@@ -110,6 +110,29 @@ def is_foreign(listed: Properties) -> bool:
     return any(name.lower() == "format" and text == "foreign" for name, text in listed.tags.items())
 
 
+async def index(vault: KeyVault, prefix: str) -> tuple[dict[str, Properties], set[str]]:
+    """The newest version of each key by its id, and what is wrong with other secrets.
+
+    Secrets without the prefix are left alone. Two with one id are no key. Raises VaultError.
+    """
+    entries: dict[str, Properties] = {}
+    twice: set[str] = set()
+    problems: set[str] = set()
+    async for one in vault.secrets():
+        if not one.name.lower().startswith(prefix.lower()):
+            continue
+        id = key_id(one.name, prefix)
+        if id is None:
+            problems.add(f"{one.name}: no key has such an id (8 to 24 of a-z and 0-9)")
+        elif id in entries:
+            twice.add(id)
+        else:
+            entries[id] = one
+    for id in twice:
+        problems.add(f"{entries.pop(id).name}: two secrets have this id; neither is a key")
+    return entries, problems
+
+
 async def read(vault: KeyVault, name: str, id: str, now: float) -> StoredKey:
     """The key in a secret: its newest version, and the older ones that have time left.
 
