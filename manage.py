@@ -18,6 +18,7 @@ VERBS = {
     "call": "call a tool of a running endpoint through the official client",
     "tools": "list the tools the configuration offers, or show one's schemas",
     "explain": "say what a caller may call and which rule decides, without running anything",
+    "keys": "make, list, replace, revoke and check API keys, in a key vault or a file",
     "config": "check, show or describe the configuration, or write a development one",
 }
 

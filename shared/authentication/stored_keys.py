@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from shared.authentication import key_format
-from shared.key_vault import KeyVault, Properties
+from shared.key_vault import KeyVault, Properties, Secret
 from shared.vault_errors import SecretDisabled, SecretMissing
 
 PREFIX = "mcp-key-"
@@ -27,7 +27,7 @@ MAX_OLDER_VERSIONS = 8
 _MAX_TAG = 256
 _MAX_VALUE = 25_000
 _WORD = re.compile(r"[!-~]+")
-_GRANTS = ("owner", "scopes", "roles", "note")
+GRANT_TAGS = ("owner", "scopes", "roles", "note")
 
 
 class Malformed(Exception):
@@ -110,6 +110,29 @@ def is_foreign(listed: Properties) -> bool:
     return any(name.lower() == "format" and text == "foreign" for name, text in listed.tags.items())
 
 
+async def index(vault: KeyVault, prefix: str) -> tuple[dict[str, Properties], set[str]]:
+    """The newest version of each key by its id, and what is wrong with other secrets.
+
+    Secrets without the prefix are left alone. Two with one id are no key. Raises VaultError.
+    """
+    entries: dict[str, Properties] = {}
+    twice: set[str] = set()
+    problems: set[str] = set()
+    async for one in vault.secrets():
+        if not one.name.lower().startswith(prefix.lower()):
+            continue
+        id = key_id(one.name, prefix)
+        if id is None:
+            problems.add(f"{one.name}: no key has such an id (8 to 24 of a-z and 0-9)")
+        elif id in entries:
+            twice.add(id)
+        else:
+            entries[id] = one
+    for id in twice:
+        problems.add(f"{entries.pop(id).name}: two secrets have this id; neither is a key")
+    return entries, problems
+
+
 async def read(vault: KeyVault, name: str, id: str, now: float) -> StoredKey:
     """The key in a secret: its newest version, and the older ones that have time left.
 
@@ -124,11 +147,10 @@ async def read(vault: KeyVault, name: str, id: str, now: float) -> StoredKey:
     except SecretMissing:
         return StoredKey(id, problem="its secret is gone")
     try:
-        foreign = is_foreign(newest.properties)
-        version, told, plain = _value(newest.value, newest.properties, id, foreign=foreign)
-        grants = _merged(_tags(newest.properties.tags), told)
+        version, grants, plain = understood(newest, id)
     except Malformed as error:
         return StoredKey(id, problem=str(error))
+    foreign = is_foreign(newest.properties)
     versions = [version]
     older = [
         one
@@ -150,6 +172,17 @@ async def read(vault: KeyVault, name: str, id: str, now: float) -> StoredKey:
         versions.append(version)
         plain = plain or was_plain
     return StoredKey(id, grants, tuple(versions), plain=plain)
+
+
+def understood(secret: Secret, id: str) -> tuple[StoredVersion, Grants, bool]:
+    """What one version says: the version, the grants, and whether its value was a plain key.
+
+    Raises Malformed.
+    """
+    properties = secret.properties
+    foreign = is_foreign(properties)
+    version, told, plain = _value(secret.value, properties, id, foreign=foreign)
+    return version, _merged(tagged(properties.tags), told), plain
 
 
 def encoded(key: str, grants: Grants) -> tuple[str, dict[str, str], str | None]:
@@ -204,13 +237,14 @@ def _value(
     return StoredVersion(digest, properties.not_before, properties.expires), told, plain
 
 
-def _tags(tags: Mapping[str, str]) -> Grants:
+def tagged(tags: Mapping[str, str]) -> Grants:
+    """What the tags of a secret grant. Raises Malformed."""
     found: dict[str, str] = {}
     for name, text in tags.items():
         folded = name.lower()
         if folded in found:
             raise Malformed(f"it has the tag {folded} twice")
-        if folded in (*_GRANTS, "format"):
+        if folded in (*GRANT_TAGS, "format"):
             found[folded] = text
     if found.get("format", "foreign") != "foreign":
         raise Malformed("its tag format is not foreign, the only one there is")

@@ -179,9 +179,11 @@ class VaultKeyRing:
         self._listing = asyncio.current_task()
         try:
             began = self._clock()
-            problems: set[str] = set()
             async with self._asking(), asyncio.timeout(LIST_SECONDS):
-                entries = await self._entries(problems)
+                entries, problems = await stored_keys.index(self._vault, self._prefix)
+            for id, old in self._listed.items():
+                if entries.get(id) == old:
+                    entries[id] = old  # what was read of an entry that stays the same still holds
             foreign = await self._foreign(entries, problems)
         finally:
             self._listing = None
@@ -192,24 +194,6 @@ class VaultKeyRing:
         for gone in self._used.keys() - entries.keys():
             del self._used[gone]
         return _Index(began, entries, foreign)
-
-    async def _entries(self, problems: set[str]) -> dict[str, Properties]:
-        entries: dict[str, Properties] = {}
-        twice: set[str] = set()
-        async for one in self._vault.secrets():
-            if not one.name.lower().startswith(self._prefix.lower()):
-                continue
-            id = stored_keys.key_id(one.name, self._prefix)
-            if id is None:
-                problems.add(f"{one.name}: no key has such an id (8 to 24 of a-z and 0-9)")
-            elif id in entries:
-                twice.add(id)
-            else:
-                old = self._listed.get(id)
-                entries[id] = old if old == one else one
-        for id in twice:
-            problems.add(f"{entries.pop(id).name}: two secrets have this id; neither is a key")
-        return entries
 
     async def _foreign(
         self, entries: Mapping[str, Properties], problems: set[str]

@@ -28,6 +28,12 @@ from tests.commands.support import copy_of_the_project
         ["call"],
         ["tools"],
         ["tools", "schema"],
+        ["keys"],
+        ["keys", "list"],
+        ["keys", "list", "--vault-uri", "https://a.vault.azure.net", "--file", "x"],
+        ["keys", "create", "--file", "x", "--id", "UPPER"],
+        ["keys", "create", "--file", "x", "--expires", "2020-01-01"],
+        ["keys", "rotate", "abc", "--file", "x", "--overlap", "soon"],
         ["config"],
         ["config", "chekc"],
         ["config", "check", "--config"],
@@ -49,7 +55,8 @@ def test_help_lists_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
         manage.main(["--help"])
     assert exit.value.code == 0
     listed = capsys.readouterr().out
-    for verb in ("run", "serve", "identity", "token", "call", "tools", "config", "explain"):
+    verbs = "run", "serve", "identity", "token", "call", "tools", "config", "explain", "keys"
+    for verb in verbs:
         assert f"\n    {verb} " in listed
 
 
@@ -64,6 +71,8 @@ def test_help_lists_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
         ["tools"],
         ["tools", "list"],
         ["tools", "schema"],
+        ["keys"],
+        *(["keys", action] for action in ("create", "list", "rotate", "revoke", "verify")),
         ["config"],
         *(["config", action] for action in ("check", "show", "schema", "init")),
     ],
