@@ -129,7 +129,8 @@ class Identity:
             version = 2 if path.startswith("v2.0/") else 1
             return json_response(200, self._configuration(address, version))
         if path.startswith("discovery/"):
-            return json_response(200, self._mint.keys.published(self._mint.issuers[2]))
+            issuer = self._mint.issuers[2] if "v2.0" in path else None
+            return json_response(200, self._mint.keys.published(issuer))
         if path == _AUTHORIZE:
             action = f"/{TENANT}/{_LOGIN}"
             return self._authorization.begin(Form(request.query), action, mark)
@@ -159,7 +160,7 @@ class Identity:
                 "private_key_jwt",
                 "client_secret_basic",
             ],
-            "response_modes_supported": ["query"],
+            "response_modes_supported": ["query", "form_post"],
             "response_types_supported": ["code"],
             "subject_types_supported": ["pairwise"],
             "id_token_signing_alg_values_supported": ["RS256"],

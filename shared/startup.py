@@ -9,6 +9,7 @@ import msgspec
 
 from shared import command_names
 from shared.authentication.resource_metadata import own_prefixes
+from shared.authorization.deny import DenyList
 from shared.authorization.policy import Policies, Policy, Rule
 from shared.configuration.load import Where, load
 from shared.configuration.model import ConfiguredItem, Listed, Requirement, Settings
@@ -95,11 +96,14 @@ def endpoint_of(offered: Offer, *, loopback: bool = False) -> Endpoint:
     """The endpoint for an offer, its warnings logged and its log level set."""
     if offered.settings.log_level is not None:
         logging.getLogger("postern").setLevel(offered.settings.log_level)
-        # What was decided is recorded at any level.
-        logging.getLogger("postern.audit").setLevel(logging.INFO)
+    # What was decided is recorded at any level, the host's own included.
+    logging.getLogger("postern.audit").setLevel(logging.INFO)
     for warning in offered.warnings:
         _log.warning("%s", warning)
-    return Endpoint(offered.settings, offered.catalogue, offered.policies, loopback=loopback)
+    deny = DenyList(offered.settings.deny)
+    return Endpoint(
+        offered.settings, offered.catalogue, offered.policies, loopback=loopback, deny=deny
+    )
 
 
 def build_or_refuse(
@@ -229,10 +233,11 @@ def _check_names(
     for pattern, path in selection.exclude.items():
         if not any(command_names.excludes(pattern, name) for name in every):
             report.warn(path, f"no tool matches {pattern}")
-    for override in settings.overrides:
-        if command_names.find(override.command, every) is None:
-            hint = _hint(override.command, every)
-            report.error(override.path, f"no tool is called {override.command}{hint}")
+    decisive = [(override.command, override.path) for override in settings.overrides]
+    decisive += [*settings.deny.paths.items(), *settings.rate_limits.paths.items()]
+    for name, path in decisive:
+        if command_names.find(name, every) is None:
+            report.error(path, f"no tool is called {name}{_hint(name, every)}")
 
 
 def _hint(name: str, candidates: Iterable[str]) -> str:

@@ -12,14 +12,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from shared.configuration.entra import (
-    Circumstances,
-    Claims,
-    Identity,
-    Names,
-    TokenRules,
-    read_scheme,
-)
+from shared.configuration import sign_in
+from shared.configuration.entra import Circumstances, Identity, read_scheme
 from shared.configuration.model import (
     ApiKeyScheme,
     AuthenticationSettings,
@@ -31,13 +25,16 @@ from shared.configuration.model import (
 )
 from shared.configuration.poshmcp import listed, written
 from shared.configuration.problems import Report
+from shared.configuration.token_rules import Claims, Names, TokenRules
 from shared.validation import Path
+from shared.wording import shown
 
 MIN_KEY_LENGTH = 32
 _GUIDE_EXAMPLES = {"key-reader", "key-ops"}
 _HEADER_NAME = re.compile(r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
 _ORIGIN = re.compile(r"https?://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 _ABSOLUTE_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s\x00-\x20]+")
+_OF_KEY_SCHEMES = {"HeaderName", "Keys", "AllowInlineKeys"}
 _TAKEN_HEADERS = {
     "accept",
     "authorization",
@@ -153,11 +150,15 @@ def read_authentication(
             text = f'"{origin}" is no origin; expected lower case as in https://app.example.com'
             report.error((*at, "Cors", "AllowedOrigins", index), text)
     active = _active(section, report) if section.enabled else []
+    _warn_of_other_types(section, active, report)
     key_schemes = _key_schemes(section, active, report, development=where.development)
     entra = _entra(section, active, report, where)
     resource = _protected_resource(section.protected_resource, report)
-    if section.protected_resource is not None and entra is None:
+    if section.protected_resource is not None and not _tokens(section, active):
         report.warn((*at, "ProtectedResource"), "not used: no scheme takes bearer tokens")
+    if entra is not None:
+        audiences = (*at, "Schemes", entra.name, "ValidAudiences")
+        sign_in.warn(entra, resource, audiences, (*at, "ProtectedResource"), report, where)
     if any(problem.level == "error" for problem in report.problems[before:]):
         return None
     default = Requirement(
@@ -204,10 +205,24 @@ def _active(section: AuthenticationSection, report: Report) -> list[str]:
     return active
 
 
+def _warn_of_other_types(section: AuthenticationSection, active: list[str], report: Report) -> None:
+    """Warn of what restricts nothing, being a key of the other type of scheme."""
+    silent = SchemeSection()
+    for name in active:
+        scheme = section.schemes[name]
+        other = "ApiKey" if scheme.type == "JwtBearer" else "JwtBearer"
+        for field in msgspec.structs.fields(SchemeSection):
+            for_keys = field.encode_name in _OF_KEY_SCHEMES
+            said = getattr(scheme, field.name) != getattr(silent, field.name)
+            if said and field.name != "type" and for_keys == (other == "ApiKey"):
+                path = ("Authentication", "Schemes", name, field.encode_name)
+                report.warn(path, f"has no effect: it is for schemes of type {other}")
+
+
 def _entra(
     section: AuthenticationSection, active: list[str], report: Report, where: Circumstances
 ) -> EntraScheme | None:
-    names = [name for name in active if section.schemes[name].type == "JwtBearer"]
+    names = _tokens(section, active)
     for name in names[1:]:
         report.error(
             ("Authentication", "Schemes", name),
@@ -228,7 +243,13 @@ def _entra(
         scheme,
     )
     path = ("Authentication", "Schemes", names[0])
-    return read_scheme(given, lambda key: (*path, key), report, where)
+    places = {"Instance": "Authority"}
+    return read_scheme(given, lambda key: (*path, places.get(key, key)), report, where)
+
+
+def _tokens(section: AuthenticationSection, active: list[str]) -> list[str]:
+    """The active schemes that take bearer tokens."""
+    return [name for name in active if section.schemes[name].type == "JwtBearer"]
 
 
 def _protected_resource(
@@ -238,13 +259,12 @@ def _protected_resource(
         return ProtectedResource()
     at: Path = ("Authentication", "ProtectedResource")
     if section.resource is not None and not _ABSOLUTE_URI.fullmatch(section.resource):
-        text = f'"{section.resource}" is no absolute URI; expected the value of Server:PublicUrl'
+        text = f"{shown(section.resource)} is no absolute URI; expected that of Server:PublicUrl"
         report.error((*at, "Resource"), text)
     for index, server in enumerate(section.authorization_servers):
         if not _ABSOLUTE_URI.fullmatch(server):
-            report.error(
-                (*at, "AuthorizationServers", index), f'"{server}" is no URL; expected an issuer'
-            )
+            text = f"{shown(server)} is no URL; expected https://login.microsoftonline.com/<tenant"
+            report.error((*at, "AuthorizationServers", index), f"{text} id>/v2.0")
     return ProtectedResource(
         section.resource,
         section.resource_name,

@@ -24,6 +24,10 @@ class Source:
         return self.name if self.line is None else f"{self.name}:{self.line}"
 
 
+_ENVIRONMENT = Source("environment")
+_VARIABLE = "environment variable "
+
+
 @dataclass(slots=True)
 class Node:
     """A value and its source. `value` is a scalar, a list of nodes or a dict of nodes."""
@@ -48,7 +52,10 @@ class Node:
         return next((n for k, n in self.value.items() if k.lower() == key.lower()), None)
 
     def source_of(self, path: Path) -> Source:
-        """The source of the value at `path`, or of the nearest ancestor that is there."""
+        """The source of the value at `path`, or of the nearest ancestor that is there.
+
+        What is missing among variables is missing in the environment, not in one of them.
+        """
         node = self
         for part in path:
             child: Node | None = None
@@ -57,7 +64,7 @@ class Node:
             elif isinstance(node.value, list) and part < len(node.value):
                 child = node.value[part]
             if child is None:
-                break
+                return _ENVIRONMENT if node.source.name.startswith(_VARIABLE) else node.source
             node = child
         return node.source
 
@@ -90,7 +97,7 @@ def apply_environment(root: Node, environment: Mapping[str, str], sections: set[
         if len(parts) < 2 or parts[0].lower() not in folded:
             continue
         shown = _shown(parts)
-        leaf = Node(environment[name], Source(f"environment variable {shown}"))
+        leaf = Node(environment[name], Source(f"{_VARIABLE}{shown}"))
         if len(parts) > MAX_DEPTH or not all(parts) or not _set(root, parts, leaf):
             refused.append(shown)
     return refused
