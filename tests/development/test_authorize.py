@@ -136,6 +136,9 @@ async def test_an_answer_can_go_by_post(bench: Bench) -> None:
     assert set(answer) == {"code", "state"}
     assert answer["state"] == ATTACK
     assert (await bench.redeem(str(answer["code"])))[0] == 200
+    odd = f"{REDIRECT}?a=1&copy='2'"
+    reader = page(await bench.authorize(response_mode="form_post", redirect_uri=odd))
+    assert reader.named("form")[0]["action"] == odd
     refusal = handed_over(await bench.authorize(response_mode="form_post", login_hint="dario"))
     assert refusal["error"] == "access_denied"
     reader = page(await bench.authorize(response_mode="form_post", prompt=None))
@@ -221,6 +224,7 @@ async def test_redirects_lead_to_this_machine_on_any_port(bench: Bench, uri: str
         "http://localhost.evil.example/",
         "http://evil.example/#http://localhost/",
         "http://localhost@evil.example/",
+        "http://evil.example@localhost/",
         "http://evil.example\\@localhost/",
         "http://localhost\\.evil.example/",
         "http://localhost/#fragment",

@@ -247,6 +247,9 @@ async def test_a_token_of_an_application_is_no_user_assertion(bench: Bench) -> N
     _, answer = await bench.daemon()
     told = refused(await bench.on_behalf_of(answer["access_token"]))
     assert told == (400, "unauthorized_client", 7000114)
+    user = claims_of(await bench.user_token())
+    del user["scp"]
+    assert refused(await bench.on_behalf_of(bench.keys.sign(user)))[2] == 7000114
 
 
 @pytest.mark.parametrize(
