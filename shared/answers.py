@@ -380,9 +380,9 @@ class Answers:
             raise unknown()
         missing = ", ".join(decision.missing_scopes)
         text = f"{name} needs what this credential lacks: {missing}."
-        challenge = self._authenticator.challenge(
-            "insufficient_scope", text, decision.missing_scopes
-        )
+        # All that the operation needs, also what is held: a client may ask for just these.
+        wanted = sorted(decision.rule.scopes)
+        challenge = self._authenticator.challenge("insufficient_scope", text, wanted)
         raise Refusal(403, text, {"WWW-Authenticate": str(challenge)}, call.id)
 
 

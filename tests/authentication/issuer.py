@@ -110,9 +110,10 @@ def _signature(alg: str, key: Any, data: bytes) -> bytes:
 
 class Issuer:
     """The issuer of one tenant. Assign to `metadata` and `keys` to change what is published, or to
-    `on_metadata` and `on_keys` to change how."""
+    `on_metadata` and `on_keys` to change how. Its claims are as of `now`."""
 
     def __init__(self, url: str) -> None:
+        self.now = NOW
         self.authority = f"{url}/{TENANT}"
         self.v1 = f"{url}/{TENANT}/"
         self.v2 = f"{url}/{TENANT}/v2.0"
@@ -189,9 +190,9 @@ class Issuer:
         return {
             "aud": {1: APP_ID_URI, 2: API}[version],
             "iss": {1: self.v1, 2: self.v2}[version],
-            "iat": NOW - 60,
-            "nbf": NOW - 60,
-            "exp": NOW + 3600,
+            "iat": self.now - 60,
+            "nbf": self.now - 60,
+            "exp": self.now + 3600,
             "tid": TENANT,
             "uti": "uti",
             "ver": f"{version}.0",
@@ -203,7 +204,7 @@ class Issuer:
 @asynccontextmanager
 async def issuing(tls: ssl.SSLContext | None = None) -> AsyncIterator[Issuer]:
     """An issuer that listens, until the block ends."""
-    server = web.Server(lambda request: issuer.answer(request))
+    server = web.Server(lambda request: issuer.answer(request), access_log=None)
     runner = web.ServerRunner(server, shutdown_timeout=0.1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)

@@ -1,6 +1,5 @@
-"""Protected resource metadata: word for word what is configured, sensibly derived where not."""
+"""Protected resource metadata: what is derived, what is taken word for word."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -18,154 +17,179 @@ from shared.configuration.model import (
     ProtectedResource,
     Requirement,
 )
+from tests.authentication.issuer import API, APP_ID_URI, OTHER_TENANT, TENANT
 
-URL = "https://mcp.example.com/api/mcp"
-TENANT = "70a036f6-8e4d-4615-bad6-149c02e7720d"
-OTHER = "1c0ffee0-0000-4000-8000-00000000beef"
-CLIENT = "85a0b190-f927-4e27-b286-cd301d965e4a"
-LOGIN = "https://login.microsoftonline.com"
+MICROSOFT = "https://login.microsoftonline.com"
+GIVEN = ProtectedResource(
+    "api://poshmcp-prod",
+    "PoshMcp Server",
+    (f"{MICROSOFT}/{TENANT}",),
+    ("api://poshmcp-prod/access_as_server",),
+    ("header",),
+)
 
 
-def scheme(*audiences: str, tenants: tuple[str, ...] = (TENANT,), host: str = LOGIN) -> EntraScheme:
-    issuers = {f"{host}/{tenant}/v2.0": tenant for tenant in tenants}
-    authority = f"{host}/{tenants[0] if len(tenants) == 1 else 'organizations'}"
-    given = audiences or (URL, CLIENT)
-    client = CLIENT if CLIENT in given else None
-    return EntraScheme("Bearer", authority, frozenset(tenants), issuers, given, client)
+def scheme(**changes: Any) -> EntraScheme:
+    given: dict[str, Any] = {
+        "name": "Bearer",
+        "authority": f"{MICROSOFT}/{TENANT}",
+        "tenants": frozenset({TENANT}),
+        "issuers": {f"{MICROSOFT}/{TENANT}/v2.0": TENANT},
+        "audiences": (APP_ID_URI, API),
+        "client_id": API,
+    }
+    return EntraScheme(**{**given, **changes})
 
 
 def described(
-    entra: EntraScheme | None = None,
-    first: tuple[str, ...] = (),
-    every: tuple[str, ...] = (),
-    **given: Any,
+    given: ProtectedResource | None = None,
+    *,
+    first: tuple[str, ...] = ("read",),
+    every: tuple[str, ...] = ("read", "write"),
+    url: str = APP_ID_URI,
+    **changes: Any,
 ) -> ResourceMetadata:
-    resource = ProtectedResource(**given)
     settings = AuthenticationSettings(
-        True, (), Requirement(), "reachable", Cors(), entra or scheme(), {}, resource
+        True,
+        (),
+        Requirement(),
+        "reachable",
+        Cors(),
+        scheme(**changes),
+        protected_resource=given or ProtectedResource(),
     )
-    found = describe(settings, URL, first, every)
-    assert found is not None
-    return found
+    metadata = describe(settings, url, first, every)
+    assert metadata is not None
+    return metadata
 
 
-def test_nothing_is_published_where_no_tokens_are_taken() -> None:
-    settings = AuthenticationSettings(True, (), Requirement(), "reachable", Cors())
-    assert describe(settings, URL, (), ()) is None
-
-
-def test_what_is_not_configured_is_derived() -> None:
-    found = described(first=("read",), every=("write", "read"))
-    assert found.url == "https://mcp.example.com/.well-known/oauth-protected-resource/api/mcp"
-    assert found.document == {
-        "resource": URL,
-        "authorization_servers": [f"{LOGIN}/{TENANT}/v2.0"],
-        "scopes_supported": [f"{URL}/read", f"{URL}/write"],
+def test_everything_is_derived_where_nothing_is_configured() -> None:
+    metadata = described()
+    assert metadata.document == {
+        "resource": APP_ID_URI,
+        "authorization_servers": [f"{MICROSOFT}/{TENANT}/v2.0"],
+        "scopes_supported": [f"{APP_ID_URI}/read", f"{APP_ID_URI}/write"],
         "bearer_methods_supported": ["header"],
     }
-    assert found.scopes == (f"{URL}/read",)
-    assert found.issuer is None
+    assert metadata.scopes == (f"{APP_ID_URI}/read",)
+    assert metadata.url == "https://mcp.example.com/.well-known/oauth-protected-resource/mcp"
+    assert metadata.issuer is None
 
 
 def test_what_is_configured_is_published_word_for_word() -> None:
-    found = described(
-        scheme("api://poshmcp-prod"),
-        first=("access_as_server",),
-        every=("access_as_server",),
-        resource="api://poshmcp-prod",
-        resource_name="PoshMcp Server",
-        authorization_servers=(f"{LOGIN}/{TENANT}",),
-        scopes_supported=("api://poshmcp-prod/access_as_server",),
-        bearer_methods_supported=("header",),
-    )
-    assert found.document == {
+    metadata = described(GIVEN, first=("access_as_server",), audiences=("api://poshmcp-prod",))
+    assert metadata.document == {
         "resource": "api://poshmcp-prod",
         "resource_name": "PoshMcp Server",
-        "authorization_servers": [f"{LOGIN}/{TENANT}"],
+        "authorization_servers": [f"{MICROSOFT}/{TENANT}"],
         "scopes_supported": ["api://poshmcp-prod/access_as_server"],
         "bearer_methods_supported": ["header"],
     }
-    assert found.scopes == ("api://poshmcp-prod/access_as_server",)
+    assert metadata.scopes == ("api://poshmcp-prod/access_as_server",)
+
+
+def test_where_only_keys_are_taken_there_is_no_metadata() -> None:
+    settings = AuthenticationSettings(True, (), Requirement(), "reachable", Cors())
+    assert describe(settings, APP_ID_URI, ["read"], ["read"]) is None
+    assert own_prefixes(None, APP_ID_URI) == [APP_ID_URI]
 
 
 @pytest.mark.parametrize(
-    ("audiences", "prefix"),
+    ("url", "where"),
     [
-        ((URL, CLIENT), URL),
-        (("api://mine", URL), URL),
-        (("api://mine", CLIENT), "api://mine"),
-        ((CLIENT,), f"api://{CLIENT}"),
-        ((CLIENT, "api://mine"), "api://mine"),
+        ("https://h.example/mcp", "https://h.example/.well-known/oauth-protected-resource/mcp"),
+        ("https://h.example/a/b", "https://h.example/.well-known/oauth-protected-resource/a/b"),
+        (
+            "https://h.example:8443/m",
+            "https://h.example:8443/.well-known/oauth-protected-resource/m",
+        ),
+        (
+            "http://127.0.0.1:7071/mcp",
+            "http://127.0.0.1:7071/.well-known/oauth-protected-resource/mcp",
+        ),
     ],
 )
-def test_scopes_are_published_in_full_below_the_public_url_where_that_is_an_app_id_uri(
-    audiences: tuple[str, ...], prefix: str
-) -> None:
-    found = described(scheme(*audiences), every=("read",))
-    assert found.document["scopes_supported"] == [f"{prefix}/read"]
-    assert found.qualified(["ops"]) == (f"{prefix}/ops",)
-
-
-def test_without_any_scope_clients_ask_for_what_is_granted() -> None:
-    found = described()
-    assert found.document["scopes_supported"] == [f"{URL}/.default"]
-    assert found.scopes == (f"{URL}/.default",)
-
-
-def test_a_scope_is_asked_for_as_it_is_published() -> None:
-    supported = ("api://mine/read", f"{CLIENT}/Mcp.Tools.ReadWrite")
-    found = described(scopes_supported=supported)
-    asked = found.qualified(["Mcp.Tools.ReadWrite", "read", "ead", "https://other/read"])
-    assert asked == (supported[1], supported[0], f"{URL}/ead", "https://other/read")
+def test_the_path_of_the_resource_follows_the_well_known_one(url: str, where: str) -> None:
+    assert described(url=url).url == where
 
 
 @pytest.mark.parametrize(
-    "host",
-    [LOGIN, "https://login.microsoftonline.us", "https://login.partner.microsoftonline.cn"],
+    ("audiences", "client_id", "prefix"),
+    [
+        ((APP_ID_URI, "api://other", API), API, APP_ID_URI),
+        (("api://other", APP_ID_URI, API), API, APP_ID_URI),
+        (("api://other", "api://another"), None, "api://other"),
+        ((API,), API, f"api://{API}"),
+        ((API,), None, f"api://{API}"),
+    ],
 )
-def test_the_authorization_servers_are_the_tenants_by_their_ids(host: str) -> None:
-    found = described(scheme(URL, tenants=(TENANT, OTHER), host=host))
-    servers = [f"{host}/{tenant}/v2.0" for tenant in sorted((TENANT, OTHER))]
-    assert found.document["authorization_servers"] == servers
+def test_scopes_are_asked_for_below_the_app_id_uri(
+    audiences: tuple[str, ...], client_id: str | None, prefix: str
+) -> None:
+    metadata = described(audiences=audiences, client_id=client_id)
+    assert metadata.document["scopes_supported"] == [f"{prefix}/read", f"{prefix}/write"]
+    assert metadata.qualified(["write", "more"]) == (f"{prefix}/write", f"{prefix}/more")
 
 
-UPSTREAM: Mapping[str, Any] = {
-    "issuer": f"{LOGIN}/{TENANT}/v2.0",
-    "authorization_endpoint": f"{LOGIN}/{TENANT}/oauth2/v2.0/authorize",
-    "token_endpoint": f"{LOGIN}/{TENANT}/oauth2/v2.0/token",
-    "jwks_uri": f"{LOGIN}/{TENANT}/discovery/v2.0/keys",
-    "registration_endpoint": "https://elsewhere.example/register",
-}
+def test_a_scope_is_asked_for_as_it_is_published_and_never_by_a_part_of_its_name() -> None:
+    given = ProtectedResource(
+        scopes_supported=(
+            "https://other.example/x",
+            "api://prod/read",
+            f"{APP_ID_URI}/x",
+        )
+    )
+    metadata = described(given)
+    assert metadata.qualified(["read"]) == ("api://prod/read",)
+    assert metadata.qualified(["x"]) == (f"{APP_ID_URI}/x",)
+    assert metadata.qualified(["ead"]) == (f"{APP_ID_URI}/ead",)
+    assert metadata.qualified(["https://other.example/y"]) == ("https://other.example/y",)
 
 
-def test_the_facade_is_its_own_issuer_and_names_entras_endpoints() -> None:
-    found = described(every=("read",), serve_authorization_server=True)
-    assert found.document["authorization_servers"] == [URL]
-    document = server_document(found, UPSTREAM)
-    assert document["issuer"] == URL
+def test_without_any_scope_clients_ask_for_what_they_were_granted() -> None:
+    metadata = described(first=(), every=())
+    assert metadata.document["scopes_supported"] == [f"{APP_ID_URI}/.default"]
+    assert metadata.scopes == (f"{APP_ID_URI}/.default",)
+
+
+def test_without_first_scopes_clients_ask_for_all() -> None:
+    assert described(first=()).scopes == (f"{APP_ID_URI}/read", f"{APP_ID_URI}/write")
+
+
+def test_every_tenant_is_an_authorization_server_by_its_id() -> None:
+    metadata = described(
+        authority=f"{MICROSOFT}/organizations", tenants=frozenset({OTHER_TENANT, TENANT})
+    )
+    assert metadata.document["authorization_servers"] == [
+        f"{MICROSOFT}/{TENANT}/v2.0",
+        f"{MICROSOFT}/{OTHER_TENANT}/v2.0",
+    ]
+
+
+def test_a_server_described_here_is_the_one_that_is_named() -> None:
+    metadata = described(ProtectedResource(serve_authorization_server=True))
+    assert metadata.document["authorization_servers"] == [APP_ID_URI]
+    upstream = {
+        "issuer": f"{MICROSOFT}/{TENANT}/v2.0",
+        "authorization_endpoint": f"{MICROSOFT}/{TENANT}/oauth2/v2.0/authorize",
+        "token_endpoint": f"{MICROSOFT}/{TENANT}/oauth2/v2.0/token",
+        "jwks_uri": f"{MICROSOFT}/{TENANT}/discovery/v2.0/keys",
+        "userinfo_endpoint": "https://graph.microsoft.com/oidc/userinfo",
+    }
+    document = server_document(metadata, upstream)
+    assert document["issuer"] == APP_ID_URI
     for name in ("authorization_endpoint", "token_endpoint", "jwks_uri"):
-        assert document[name] == UPSTREAM[name]
-    assert document["scopes_supported"] == [f"{URL}/read"]
+        assert document[name] == upstream[name]
     assert document["code_challenge_methods_supported"] == ["S256"]
+    assert document["scopes_supported"] == metadata.document["scopes_supported"]
     assert "registration_endpoint" not in document
+    assert "userinfo_endpoint" not in document
 
 
-def test_explicit_servers_stay_beside_the_facade() -> None:
-    servers = (f"{LOGIN}/{TENANT}/v2.0",)
-    found = described(authorization_servers=servers, serve_authorization_server=True)
-    assert found.document["authorization_servers"] == list(servers)
-
-
-@pytest.mark.parametrize(
-    ("entra", "prefixes"),
-    [
-        (None, {URL}),
-        (scheme(URL), {URL}),
-        (scheme(CLIENT), {URL, CLIENT, f"api://{CLIENT}"}),
-        (scheme("api://mine"), {URL, "api://mine"}),
-    ],
-)
-def test_a_scope_is_ours_below_our_own_identifiers_only(
-    entra: EntraScheme | None, prefixes: set[str]
-) -> None:
-    assert set(own_prefixes(entra, URL)) == prefixes
+def test_own_identifiers_are_url_audiences_and_client_id() -> None:
+    assert set(own_prefixes(scheme(audiences=("api://prod", API)), "https://h.example/mcp")) == {
+        "https://h.example/mcp",
+        "api://prod",
+        API,
+        f"api://{API}",
+    }
