@@ -1,7 +1,10 @@
 """The endpoint over a key vault: keys, references and the kill switch, with the real client."""
 
+import asyncio
 import json
 import logging
+import time
+from argparse import ArgumentParser
 from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -9,8 +12,10 @@ from typing import Any
 
 import pytest
 
+from commands import keys as command
 from shared import vaults
 from shared.authentication import key_format
+from shared.authentication.vault_keys import VaultKeyRing
 from shared.configuration.load import load
 from shared.configuration.problems import ConfigurationError
 from shared.configuration.references import Reference
@@ -205,3 +210,61 @@ def test_a_value_from_a_vault_is_never_told(
     (problem,) = caught.value.problems
     assert problem.path == "Server:ToolTimeoutSeconds"
     assert "not-a-number-but-a-secret" not in str(caught.value)
+
+
+# The life of a key
+
+
+class Hours:
+    """The time for the endpoint's ring and the vault. The command line knows the real one."""
+
+    def __init__(self) -> None:
+        self.now = time.time()
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def test_a_key_is_made_called_with_replaced_with_overlap_and_revoked(
+    azure: FakeAzure,
+    opened: Callable[[], Vaults],
+    made: Make,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """What docs/api-keys.md shows, on one running endpoint."""
+    hours = Hours()
+    azure.vault.now = hours
+    endpoint = made({})
+    reader = opened()
+    ring = VaultKeyRing("ApiKey", reader.open(azure.vault.uri), clock=hours, now=hours)
+    endpoint._authenticator._vault_rings["X-API-Key"] = ring
+
+    async def keys(*arguments: str) -> str:
+        """Run the command; the last line it prints."""
+        parser = ArgumentParser()
+        parser.add_argument("--json", action="store_true")
+        command.configure(parser)
+        given = parser.parse_args([*arguments, "--vault-uri", azure.vault.uri])
+        connect = lambda uri: opened().open(uri)  # noqa: E731
+        assert await asyncio.to_thread(command.main, given, connect) == 0
+        return capsys.readouterr().out.rstrip().rpartition("\n")[2]
+
+    async def status(key: str) -> int:
+        return int((await whoami(endpoint, key)).status)
+
+    first = await keys("create", "--id", "build001", "--owner", "Build team", "--role", "reader")
+    assert await status(first) == 200
+    assert first not in str([v.value for s in azure.vault.secrets.values() for v in s.versions])
+
+    hours.now += 5
+    second = await keys("rotate", "build001", "--overlap", "24h")
+    hours.now += 60
+    assert (await status(first), await status(second)) == (200, 200)
+    hours.now += 24 * 3600
+    assert (await status(first), await status(second)) == (401, 200)
+
+    await keys("revoke", "build001")
+    hours.now += 61
+    assert (await status(first), await status(second)) == (401, 401)
+    await ring.close()
+    await reader.close()
