@@ -216,6 +216,14 @@ async def test_a_revoked_key_stops_within_the_refresh_interval(
     assert not await accepted(ring, key)
 
 
+async def test_a_key_the_index_shows_as_revoked_is_not_read(
+    azure: FakeAzure, ring: VaultKeyRing
+) -> None:
+    key = store(azure.vault, enabled=False)
+    assert not await accepted(ring, key)
+    assert reads(azure.vault) == {"list": 1}
+
+
 async def test_a_revoked_key_stops_sooner_while_there_are_calls(
     azure: FakeAzure, ring: VaultKeyRing, clock: Clock
 ) -> None:
@@ -417,6 +425,22 @@ async def test_an_older_version_works_through_an_outage_too_but_not_past_its_exp
     assert await accepted(ring, old)
     clock.advance(1)
     assert not await accepted(ring, old)
+
+
+async def test_a_key_that_must_be_read_anew_works_without_for_the_grace_time(
+    azure: FakeAzure, ring: VaultKeyRing, clock: Clock
+) -> None:
+    old = store(azure.vault, exp=int(clock.now) + 100_000)
+    new = store(azure.vault, created=int(clock.now) + 1)
+    clock.advance(1000)
+    assert await accepted(ring, old)
+    azure.vault.faults.set("get", BROKEN)
+    clock.advance(GRACE)
+    assert await accepted(ring, old)
+    clock.advance(1)
+    for key in (old, new):
+        with pytest.raises(Unavailable):
+            await ring.caller(key)
 
 
 async def test_an_outage_at_the_start_is_no_storm_however_many_call(
