@@ -52,6 +52,7 @@ PREFIX = "SELECT * FROM (\n"
 
 _AS_THEY_ARE = {"bool", "int2", "int4", "int8", "oid", "float4", "float8"}
 _TIMES = {"timestamp", "timestamptz"}
+_JSON_EXTRA = len('"…",'.encode()) + 1
 _EXACT_IN_JSON = 2**53 - 1
 
 
@@ -68,8 +69,8 @@ async def read(
         columns = [Column("QUERY PLAN", "text")]
     else:
         columns = await _describe(connection, text, parameters)
-        # A row that does not fit altogether need not travel.
-        characters = min(characters, max(10, caps.bytes // max(1, len(columns))))
+        # What could not be shown of a row need not travel.
+        characters = min(characters, max(10, caps.bytes // max(1, len(columns)) - _JSON_EXTRA))
         text = _wrapped(text, columns, characters, caps.rows + 1)
     rows: list[list[Value]] = []
     size, cut, more = 0, 0, ""
@@ -86,6 +87,8 @@ async def read(
             size += len(msgspec.json.encode(row)) + 1
             if size > caps.bytes:
                 more = f"There are more rows than these {len(rows):,}, which are what fits."
+                if not rows:
+                    more = f"There are rows, but the first alone is over {caps.bytes:,} bytes."
                 break
             cut += sum(isinstance(value, str) and len(value) > characters for value in raw)
             rows.append(row)

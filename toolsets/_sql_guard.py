@@ -1,5 +1,6 @@
 """Is a text one statement that only reads? Decided on the tree of PostgreSQL's own parser."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -63,8 +64,8 @@ def check(sql: str, *, max_bytes: int, functions: Functions) -> Statement:
     if tag == "ExplainStmt":
         _check_explain(body)
     elif tag != "SelectStmt":
-        word = text.split(maxsplit=1)[0].upper()
-        raise Refused(f"{word[:40]} is not allowed. {_READING}")
+        (word,) = re.findall(r"^\w+", text) or ["This"]
+        raise Refused(f"{word.upper()} is not allowed. {_READING}")
     for name, node in _nodes(tag, body):
         _check(name, node, functions)
     return Statement(text, explain=tag == "ExplainStmt")

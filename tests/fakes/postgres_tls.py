@@ -48,7 +48,7 @@ class Front:
         self._tasks.add(task)
         self.connections += 1
         try:
-            with contextlib.suppress(OSError, EOFError, ssl.SSLError):
+            with contextlib.suppress(OSError, EOFError, ssl.SSLError, TimeoutError):
                 await self._speak(reader, writer)
         except asyncio.CancelledError:
             pass
@@ -80,6 +80,10 @@ class Front:
             for each in tasks:
                 each.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            # The server ends TLS before it closes the connection; libpq takes anything else for
+            # a failure.
+            writer.close()
+            await asyncio.wait_for(writer.wait_closed(), 5)
         finally:
             ahead.transport.abort()
 
