@@ -13,7 +13,7 @@ from toolsets._sql_guard import Functions
 _Name = Annotated[str, Meta(min_length=1, max_length=63)]
 
 
-class Server(msgspec.Struct, frozen=True):
+class Server(msgspec.Struct, frozen=True, rename="pascal"):
     """A server that may be asked, and as which of its roles.
 
     `user` is the PostgreSQL role of all callers; without it, each caller's role has the name that
@@ -21,7 +21,7 @@ class Server(msgspec.Struct, frozen=True):
     of the public ones. TLS with a verified certificate and host name is not a choice.
     """
 
-    host: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9.:-]*$")]
+    host: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9.:-]*\Z")]
     databases: Annotated[list[_Name], Meta(min_length=1)]
     port: Annotated[int, Meta(ge=1, le=65535)] = 5432
     user: Annotated[str, Meta(min_length=1)] | None = None
@@ -43,7 +43,7 @@ class Server(msgspec.Struct, frozen=True):
         )
 
 
-class Settings(msgspec.Struct, frozen=True):
+class Settings(msgspec.Struct, frozen=True, rename="pascal"):
     """Which servers may be asked, and how much. Seconds and bytes; `max_bytes` is of all rows as
     JSON and should stay below Server:MaxResultBytes. `allow_functions` are names as in a query."""
 

@@ -143,6 +143,8 @@ async def test_parameters_are_values_and_never_sql(shop: PostgresServer) -> None
         "'; DROP TABLE customer; --", 1, True, None, 0.5,
     )  # fmt: skip
     assert rows.rows == [["'; DROP TABLE customer; --", 1, True, None, 0.5]]
+    assert "cannot contain NUL" in await refusal(shop, "SELECT $1", "a\0b")
+    assert (await query(shop, "SELECT $1::numeric", 10**40)).rows == [["1" + "0" * 40]]
     assert "supplies 1 parameters" in await refusal(shop, "SELECT $1::text || $2", "a")
 
 
@@ -301,7 +303,7 @@ async def test_a_server_that_does_not_answer_is_not_waited_for_without_end(
 ) -> None:
     with shop.behind("silent") as silent:
         server = {"port": silent.port}
-        slow = {"server": server, "connect_timeout_seconds": 2}
+        slow: dict[str, Any] = {"server": server, "connect_timeout_seconds": 2}
         assert "cannot be reached" in await refusal(shop, "SELECT 1", **slow)
-        hasty = {"server": server, "seconds": 0.5}
+        hasty: dict[str, Any] = {"server": server, "seconds": 0.5}
         assert "did not finish in the time" in await refusal(shop, "SELECT 1", **hasty)

@@ -61,7 +61,7 @@ async def test_a_new_token_is_a_new_connection(shop: PostgresServer) -> None:
 async def test_under_concurrency_every_call_runs_as_its_own_caller(shop: PostgresServer) -> None:
     """Few connections for many callers, so that they are taken, evicted and opened anew."""
     roles = ["reader", "other", "writer", "loose"] * 12
-    limits = {"max_connections": 3, "max_connections_per_caller": 2}
+    limits: dict[str, Any] = {"max_connections": 3, "max_connections_per_caller": 2}
     served: dict[int, set[str]] = {}
 
     async def call(role: str) -> None:
@@ -76,7 +76,7 @@ async def test_under_concurrency_every_call_runs_as_its_own_caller(shop: Postgre
 
 async def test_there_are_never_more_connections_than_allowed(shop: PostgresServer) -> None:
     most = 0
-    limits = {"max_connections": 2, "max_connections_per_caller": 1}
+    limits: dict[str, Any] = {"max_connections": 2, "max_connections_per_caller": 1}
 
     async def call(role: str) -> None:
         nonlocal most
@@ -89,7 +89,7 @@ async def test_there_are_never_more_connections_than_allowed(shop: PostgresServe
 
 
 async def test_a_call_that_finds_no_room_in_time_says_so(shop: PostgresServer) -> None:
-    limits = {"max_connections": 1}
+    limits: dict[str, Any] = {"max_connections": 1}
     async with session(context_of(shop, **limits), "shop", "shop"):
         with pytest.raises(ToolError, match="did not finish in the time of this call"):
             await who(shop, "other", seconds=0.5, **limits)
@@ -97,7 +97,7 @@ async def test_a_call_that_finds_no_room_in_time_says_so(shop: PostgresServer) -
 
 
 async def test_the_longest_unused_makes_room(shop: PostgresServer) -> None:
-    limits = {"max_connections": 2}
+    limits: dict[str, Any] = {"max_connections": 2}
     reader = await who(shop, "reader", **limits)
     other = await who(shop, "other", **limits)
     assert await who(shop, "reader", **limits) == reader
@@ -124,7 +124,7 @@ async def test_a_connection_is_handed_on_as_if_it_were_new(shop: PostgresServer)
         (SELECT count(*) FROM pg_cursors WHERE name = 'old') AS cursors,
         (SELECT count(*) FROM pg_listening_channels()) AS channels,
         current_setting('default_transaction_read_only')"""  # fmt: skip
-    functions = {"allow_any_function": True}
+    functions: dict[str, Any] = {"allow_any_function": True}
     rows = await postgres_query("shop", "shop", left, context_of(shop, **functions))
     assert rows.rows == [[before, "", 0, 0, 0, 0, "on"]]
 
