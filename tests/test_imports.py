@@ -21,6 +21,8 @@ HEAVY = {
     "jwt",
     "mcp",
     "msal",
+    "pglast",
+    "psycopg",
     "pydantic",
     "requests",
     "uvicorn",

@@ -1,0 +1,117 @@
+"""A small TLS front for a PostgreSQL server that was built without TLS.
+
+It answers SSLRequest as the server would, speaks TLS with the client and pipes the rest to the
+server's Unix socket. Connections without TLS, cancel requests among them, are cut: what the client
+does here it does under TLS.
+"""
+
+import asyncio
+import contextlib
+import ssl
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+SSL_REQUEST = bytes.fromhex("0000000804d2162f")
+CANCEL_REQUEST_CODE = bytes.fromhex("04d2162e")
+
+Manner = Literal["tls", "refuses tls", "silent"]
+
+
+class Front:
+    """Where the front listens and what it has seen. `cancels` counts cancel requests."""
+
+    def __init__(self, socket: Path, context: ssl.SSLContext, manner: Manner) -> None:
+        self.port = 0
+        self.connections = 0
+        self.cancels = 0
+        self._socket = socket
+        self._context = context
+        self._manner = manner
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def serve(self, ready: threading.Event, stop: asyncio.Event) -> None:
+        server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        async with server:
+            self.port = server.sockets[0].getsockname()[1]
+            ready.set()
+            await stop.wait()
+            server.close()
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        self.connections += 1
+        try:
+            with contextlib.suppress(OSError, EOFError, ssl.SSLError, TimeoutError):
+                await self._speak(reader, writer)
+        except asyncio.CancelledError:
+            pass
+        finally:
+            self._tasks.discard(task)
+            writer.transport.abort()
+
+    async def _speak(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._manner == "silent":
+            await reader.read()
+            return
+        if await reader.readexactly(8) != SSL_REQUEST:
+            return
+        if self._manner == "refuses tls":
+            writer.write(b"N")
+            await reader.read()
+            return
+        writer.write(b"S")
+        await writer.drain()
+        await writer.start_tls(self._context)
+        first = await reader.readexactly(8)
+        self.cancels += first[4:] == CANCEL_REQUEST_CODE
+        behind, ahead = await asyncio.open_unix_connection(str(self._socket))
+        try:
+            ahead.write(first)
+            both = [_pipe(reader, ahead), _pipe(behind, writer)]
+            tasks = [asyncio.ensure_future(each) for each in both]
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for each in tasks:
+                each.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            # The server ends TLS before it closes the connection; libpq takes anything else for
+            # a failure.
+            writer.close()
+            await asyncio.wait_for(writer.wait_closed(), 5)
+        finally:
+            ahead.transport.abort()
+
+
+async def _pipe(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    while data := await source.read(65536):
+        sink.write(data)
+        await sink.drain()
+
+
+@contextlib.contextmanager
+def front(socket: Path, context: ssl.SSLContext, manner: Manner = "tls") -> Iterator[Front]:
+    """A front on a free port of 127.0.0.1, on a thread of its own."""
+    there = Front(socket, context, manner)
+    ready = threading.Event()
+    stop = asyncio.Event()
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    async def main() -> None:
+        loops.append(asyncio.get_running_loop())
+        await there.serve(ready, stop)
+
+    thread = threading.Thread(target=asyncio.run, args=(main(),), name="postgres-tls-front")
+    thread.start()
+    try:
+        assert ready.wait(10)
+        yield there
+    finally:
+        loops[0].call_soon_threadsafe(stop.set)
+        thread.join(10)
+        assert not thread.is_alive()
