@@ -15,6 +15,7 @@ ROUTES = {
     "mcp": "mcp",
     "tools": "tools",
     "protected_resource_metadata": ".well-known/oauth-protected-resource/{*resource}",
+    "authorization_server_metadata": ".well-known/oauth-authorization-server/{*resource}",
     "healthz": "healthz",
     "readyz": "readyz",
 }

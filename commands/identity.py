@@ -63,11 +63,11 @@ def main(arguments: Namespace) -> int:
         listener.close()
         tell_problems(error.problems) if isinstance(error, ConfigurationError) else tell(str(error))
         return 1
-    if arguments.json:
-        print_json(described(served))
-    else:
-        print(_told(served), flush=True)
     try:
+        if arguments.json:
+            print_json(described(served))
+        else:
+            print(_told(served), flush=True)
         threading.Event().wait()
     except KeyboardInterrupt:
         tell("Stopped.")

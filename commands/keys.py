@@ -24,8 +24,9 @@ from commands.keys_told import (
 )
 from shared.authentication import key_format
 from shared.authentication.stored_keys import PREFIX, Grants
-from shared.key_vault import KeyVault, NotAVault, developer_identity, vault_uri
+from shared.key_vault import KeyVault, developer_identity
 from shared.vault_errors import SignInFailed, VaultError
+from shared.vault_uri import NotAVault, vault_uri
 
 OVERLAP = "24h"
 _WRONG_FORM = "it is no key: the format or the checksum is wrong"

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import socket
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 from pathlib import Path
@@ -47,13 +46,8 @@ def main(arguments: Namespace) -> int:
     number = listener.getsockname()[1]
     variables = environment(development=True)
     where = load.Where(config_file=arguments.config, loopback=True, port=number)
-    beside = None
     try:
-        if not arguments.no_identity:
-            beside = serving.listen_near(HOST, number + 1 if arguments.port else 0)
-            where["identity"] = base_of(beside)
-        offer = startup.offer(FOLDER, variables, **where)
-        served = _identity(offer, variables, beside)
+        offer, served = _offer(variables, where, arguments)
         endpoint = startup.endpoint_of(offer, loopback=True)
     except ConfigurationError as error:
         listener.close()
@@ -86,20 +80,31 @@ def main(arguments: Namespace) -> int:
     return leave(0)
 
 
-def _identity(
-    offer: startup.Offer, variables: Mapping[str, str], beside: socket.socket | None
-) -> Served | None:
-    """Serve the development identity where the configuration expects it, if it does."""
-    if beside is None:
-        return None
-    base = wanted_base(offer)
-    if base is None:
+def _offer(
+    variables: Mapping[str, str], where: load.Where, arguments: Namespace
+) -> tuple[startup.Offer, Served | None]:
+    """What the configuration comes to, and the development identity where it expects one.
+
+    The identity's port is taken before the configuration is read, which may name it.
+    """
+    if arguments.no_identity:
+        return startup.offer(FOLDER, variables, **where), None
+    port = where["port"] if arguments.port else None
+    beside = serving.listen_near(HOST, port + 1 if port else 0)
+    try:
+        where["identity"] = base_of(beside)
+        offer = startup.offer(FOLDER, variables, **where)
+        base = wanted_base(offer)
+        if base is None:
+            beside.close()
+            return offer, None
+        if base != base_of(beside):
+            beside.close()
+            beside = uvicorn_server.listen(HOST, urlsplit(base).port or 80)
+        return offer, serving.start(FOLDER, variables, registration_for(offer), beside, base)
+    except BaseException:
         beside.close()
-        return None
-    if base != base_of(beside):
-        beside.close()
-        beside = uvicorn_server.listen(HOST, urlsplit(base).port or 80)
-    return serving.start(FOLDER, variables, registration_for(offer), beside, base)
+        raise
 
 
 def development_key() -> str | None:

@@ -61,7 +61,7 @@ def main(arguments: Namespace) -> int:
     except Refused as refused:
         tell(str(refused))
         return 1
-    except (KeyError, TypeError):
+    except (LookupError, TypeError):
         tell("What was answered is not what an OAuth server answers.")
         return 1
     if arguments.json:

@@ -38,6 +38,7 @@ class Request:
     client: Client
     redirect_uri: str
     state: str | None
+    by_post: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,14 +125,15 @@ class Authorization:
             raise refusal(700016, client_id)
         if not client.public or not _on_this_machine(redirect_uri):
             raise refusal(50011, redirect_uri, client.id)
-        return Request(client, redirect_uri, form.get("state"))
+        by_post = form.get("response_mode") == "form_post"
+        return Request(client, redirect_uri, form.get("state"), by_post)
 
     def _pending(self, form: Form, request: Request) -> Pending:
         response_type = form.need("response_type")
         if response_type != "code":
             raise refusal(70005, response_type)
-        if form.get("response_mode") not in (None, "query"):
-            raise refusal(9002313, "The development identity answers with response_mode=query.")
+        if form.get("response_mode") not in (None, "query", "form_post"):
+            raise refusal(9002313, "The response_mode must be query or form_post.")
         challenge = form.get("code_challenge")
         if challenge is None or form.get("code_challenge_method") != "S256":
             raise refusal(9002325)
@@ -155,7 +157,7 @@ class Authorization:
         )
         request = pending.request
         code = Code(grant, request.redirect_uri, pending.challenge, pending.resource)
-        return _redirect(request, {"code": self._grants.codes.put(code)})
+        return _answered(request, {"code": self._grants.codes.put(code)})
 
     def _roles(self, asked: Asked, user: User) -> tuple[str, ...]:
         return self._registration.roles_of(user) if asked.resource.kind == "api" else ()
@@ -163,7 +165,7 @@ class Authorization:
     def _sent_back(self, request: Request, refused: Refused, correlation_id: str) -> Response:
         told = members(refused, self._now(), correlation_id)
         _log.info("sign-in: AADSTS%d (correlation id %s)", refused.code, correlation_id)
-        return _redirect(
+        return _answered(
             request, {"error": told["error"], "error_description": told["error_description"]}
         )
 
@@ -182,10 +184,12 @@ def _on_this_machine(redirect_uri: str) -> bool:
     return parts.scheme == "http" and plain and host is not None and is_loopback(host)
 
 
-def _redirect(request: Request, answer: dict[str, str]) -> Response:
+def _answered(request: Request, answer: dict[str, str]) -> Response:
     """Send the browser back with an answer and the client's state (RFC 6749 section 4.1.2)."""
     if request.state is not None:
         answer["state"] = request.state
+    if request.by_post:
+        return page.hand_over(request.redirect_uri, answer)
     separator = "&" if urlsplit(request.redirect_uri).query else "?"
     location = f"{request.redirect_uri}{separator}{urlencode(answer)}"
     return Response(303, {"Location": location, "Referrer-Policy": "no-referrer"})

@@ -117,7 +117,8 @@ def _certified(header: Mapping[str, Any], client: Client) -> rsa.RSAPublicKey | 
             _base64(certificate.fingerprint(hashes.SHA256())): "x5t#S256",
         }
         for thumbprint, name in thumbprints.items():
-            if header.get(name) == thumbprint and isinstance(key, rsa.RSAPublicKey):
+            given = str(header.get(name, "")).rstrip("=")  # MSAL leaves the padding on
+            if given == thumbprint and isinstance(key, rsa.RSAPublicKey):
                 return key
     return None
 

@@ -86,7 +86,6 @@ _KINDS = {
         401,
     ),
     90002: _Kind("invalid_request", "Tenant '{}' not found. The development identity has one: {}."),
-    90014: _Kind("invalid_request", "The required field '{}' is missing from the credential."),
     500011: _Kind(
         "invalid_resource",
         "The resource principal named {} was not found in the tenant named Postern development. "

@@ -76,6 +76,9 @@ class Identity:
         """Answer a request to the identity's own URL. Never raises."""
         return self.answer(request, self.base)
 
+    async def close(self) -> None:
+        """There is nothing to close."""
+
     def answer(self, request: Request, address: str) -> Response:
         """Answer a request that came to `address`. Never raises."""
         mark = correlation_id(request.headers.get("client-request-id"))
@@ -129,7 +132,8 @@ class Identity:
             version = 2 if path.startswith("v2.0/") else 1
             return json_response(200, self._configuration(address, version))
         if path.startswith("discovery/"):
-            return json_response(200, self._mint.keys.published(self._mint.issuers[2]))
+            issuer = self._mint.issuers[2] if "v2.0" in path else None
+            return json_response(200, self._mint.keys.published(issuer))
         if path == _AUTHORIZE:
             action = f"/{TENANT}/{_LOGIN}"
             return self._authorization.begin(Form(request.query), action, mark)
@@ -159,7 +163,7 @@ class Identity:
                 "private_key_jwt",
                 "client_secret_basic",
             ],
-            "response_modes_supported": ["query"],
+            "response_modes_supported": ["query", "form_post"],
             "response_types_supported": ["code"],
             "subject_types_supported": ["pairwise"],
             "id_token_signing_alg_values_supported": ["RS256"],
@@ -182,6 +186,9 @@ class Address:
 
     async def handle(self, request: Request) -> Response:
         return self._identity.answer(request, self._address)
+
+    async def close(self) -> None:
+        """There is nothing to close."""
 
 
 def _here(host: str) -> bool:

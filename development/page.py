@@ -2,7 +2,7 @@
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from urllib.parse import urlsplit
@@ -53,6 +53,22 @@ def sign_in(
 <p><small>This is Postern's development identity. It runs on this machine, its people are invented
 and its tokens are worth nothing elsewhere.</small></p>"""
     return _page(200, "Sign in", body, _form_targets(redirect_uri))
+
+
+def hand_over(redirect_uri: str, answer: Mapping[str, str]) -> Response:
+    """The page that takes an answer to the client by POST (OAuth 2.0 Form Post Response Mode).
+
+    Entra's submits itself, for which it runs a script; this one has a button.
+    """
+    fields = "".join(
+        f'<input type="hidden" name="{escape(name)}" value="{escape(value)}">\n'
+        for name, value in answer.items()
+    )
+    body = f"""<h1>Back to the application</h1>
+<form method="post" action="{escape(redirect_uri)}">
+{fields}<button autofocus><b>Continue</b><small>at {escape(_origin(redirect_uri))}</small></button>
+</form>"""
+    return _page(200, "Continue", body, _form_targets(redirect_uri))
 
 
 def failure(text: str, marks: str) -> Response:

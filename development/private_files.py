@@ -26,18 +26,22 @@ def read(path: Path) -> bytes | None:
     Follows no symbolic link, and checks the file that it has opened, not one that bears its name
     later. Does not check who may write to the folders above it.
     """
+    flags = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+        descriptor = os.open(path, os.O_RDONLY | flags)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise NotPrivate(f"{path} cannot be opened: {error.strerror}.") from None
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(file.fileno())
+    try:
+        status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise NotPrivate(f"{path} is not a file; remove it.")
         _check(path, status)
-        return file.read()
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read()
+    finally:
+        os.close(descriptor)
 
 
 def write(path: Path, content: bytes) -> None:

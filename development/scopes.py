@@ -65,8 +65,8 @@ def read(
 
     `scope` must be there (AADSTS900144) and name one resource (28000), by a full scope: a bare one
     is Microsoft Graph's (650053). `resource` (RFC 8707) must be, character for character, an App
-    ID URI of the application the scopes belong to (9010010). Does not check who asks, nor whether
-    there is consent.
+    ID URI of the application the scopes belong to (9010010); which of them a v1 token is for is the
+    scopes' to say. Does not check who asks, nor whether there is consent.
     """
     if scope is None or not scope.strip():
         raise refusal(900144, "scope")
@@ -81,7 +81,6 @@ def read(
         named = find(resource, registration)
         if named is None or named.id != of.id:
             raise refusal(9010010)
-        of = named
     scopes = tuple(dict.fromkeys(name for _, name in found))
     if DEFAULT in scopes and len(scopes) > 1:
         raise refusal(70011, f"{scope} (.default stands alone)")

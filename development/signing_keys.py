@@ -56,8 +56,11 @@ class SigningKeys:
         key = self._keys.get(key_id) if isinstance(key_id, str) else None
         return key.public_key() if key else None
 
-    def published(self, issuer: str) -> dict[str, Any]:
-        """The key set (RFC 7517) with the members Entra writes, save for certificates (`x5c`)."""
+    def published(self, issuer: str | None) -> dict[str, Any]:
+        """The key set (RFC 7517) with the members Entra writes, save for certificates (`x5c`).
+
+        Entra tells the `issuer` in its v2 key set alone; v1 tokens are signed with the same keys.
+        """
         keys = []
         for key_id, key in self._keys.items():
             numbers = key.public_key().public_numbers()
@@ -69,7 +72,7 @@ class SigningKeys:
                     "x5t": key_id,
                     "n": _base64(numbers.n),
                     "e": _base64(numbers.e),
-                    "issuer": issuer,
+                    **({"issuer": issuer} if issuer else {}),
                 }
             )
         return {"keys": keys}

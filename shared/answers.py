@@ -14,7 +14,9 @@ import msgspec
 from shared import VERSION, request_state
 from shared.audit.record import Record
 from shared.authentication.authenticate import Authenticator, Refused
+from shared.authorization.deny import DenyList
 from shared.authorization.policy import Decision, Policies, Policy
+from shared.authorization.rate_limits import RateLimiter
 from shared.caller import Caller
 from shared.configuration.model import Settings
 from shared.http import Refusal
@@ -41,7 +43,7 @@ from shared.tools.runner import Failure, Outcome, Runner
 from shared.tools.uri_template import MAX_URI
 from shared.wording import shown
 
-T = TypeVar("T")
+Item = TypeVar("Item", Tool, Resource, Prompt)
 
 _NO_KEYS = "This endpoint cannot ask: Server:ConfirmationKeys is not set."
 _NO_CLIENT = "This client cannot be asked: it needs protocol version 2026-07-28."
@@ -65,12 +67,16 @@ class Answers:
         catalogue: Catalogue,
         policies: Policies,
         authenticator: Authenticator,
+        deny: DenyList,
+        limiter: RateLimiter,
     ) -> None:
         server = settings.server
         self._settings = settings
         self._catalogue = catalogue
         self._policies = policies
         self._authenticator = authenticator
+        self._deny = deny
+        self._limiter = limiter
         self._tools = {name: _tool(tool) for name, tool in catalogue.tools.items()}
         self._resources = {uri: _resource(r) for uri, r in catalogue.resources.items()}
         self._prompts = {name: _prompt(prompt) for name, prompt in catalogue.prompts.items()}
@@ -86,7 +92,8 @@ class Answers:
 
     def callable_tools(self, caller: Caller) -> list[ToolDefinition]:
         """The tools a caller may call right now."""
-        return [self._tools[name] for name in self._policies.tools.callable(caller)]
+        names = self._not_denied(self._policies.tools.callable(caller), self._catalogue.tools)
+        return [self._tools[name] for name in names]
 
     async def answer(
         self, call: Call, caller: Caller, record: Record, report: Report | None = None
@@ -118,6 +125,7 @@ class Answers:
                 return self._results.discover(call.version)
             case "tools/list":
                 visible = self._policies.tools.visible(caller)
+                visible = self._not_denied(visible, self._catalogue.tools)
                 return self._page(call, "tools", visible, self._tools)
             case "resources/list":
                 visible = self._visible_resources(caller, templates=False)
@@ -127,6 +135,7 @@ class Answers:
                 return self._page(call, "resourceTemplates", visible, self._resources)
             case "prompts/list":
                 visible = self._policies.prompts.visible(caller)
+                visible = self._not_denied(visible, self._catalogue.prompts)
                 return self._page(call, "prompts", visible, self._prompts)
             case _:
                 return self._results.empty(call.version)
@@ -142,9 +151,17 @@ class Answers:
         return self._results.page(kind, visible, definitions, cursor, call.version)
 
     def _visible_resources(self, caller: Caller, *, templates: bool) -> tuple[str, ...]:
-        visible = self._policies.resources.visible(caller)
         resources = self._catalogue.resources
+        visible = self._not_denied(self._policies.resources.visible(caller), resources)
         return tuple(uri for uri in visible if resources[uri].is_template is templates)
+
+    def _not_denied(
+        self, names: tuple[str, ...], items: Mapping[str, Tool | Resource | Prompt]
+    ) -> tuple[str, ...]:
+        """The names whose functions the kill switch leaves alone."""
+        if not self._deny.has_tools:
+            return names
+        return tuple(name for name in names if not self._deny.has_tool(_function(items[name])))
 
     async def _call_tool(
         self, call: Call, caller: Caller, record: Record, report: Report | None
@@ -153,6 +170,10 @@ class Answers:
         unknown = functools.partial(_unknown, call, f"Unknown tool: {name[:80]}")
         tools, policy = self._catalogue.tools, self._policies.tools
         tool = self._permitted(call, caller, name, tools, policy, unknown, record)
+        wait = self._limiter.admit_call(caller.principal, name)
+        if wait:
+            record.decision = "denied"
+            raise too_many(wait, call.id)
         given = call.params.get("arguments") or {}
         with self._round(call, caller, name, given) as inputs:
             outcome = self._unconfirmed(tool, given, inputs)
@@ -258,6 +279,7 @@ class Answers:
             (resource, given, self._policies.resources.decide(caller, key))
             for key, resource in self._catalogue.resources.items()
             if (given := resource.template.match(uri)) is not None
+            and not self._deny.has_tool(resource.call.name)
         ]
         # A resource of its own goes before a template, what the caller may read before what not.
         found.sort(key=lambda match: (not match[2].allowed, match[0].is_template))
@@ -313,13 +335,16 @@ class Answers:
         call: Call,
         caller: Caller,
         name: str,
-        items: Mapping[str, T],
+        items: Mapping[str, Item],
         policy: Policy,
         unknown: Callable[[], ProtocolError],
         record: Record,
-    ) -> T:
+    ) -> Item:
         """The item of a name, when it is there and the caller may have it; see `_authorize`."""
         item = items.get(name)
+        if item is not None and self._deny.has_tool(_function(item)):
+            record.decision, record.reason = "denied", "shut out by Deny"
+            item = None
         decision = policy.decide(caller, name) if item is not None else None
         self._authorize(call, caller, name[:80], decision, unknown, record)
         if item is None:
@@ -355,9 +380,9 @@ class Answers:
             raise unknown()
         missing = ", ".join(decision.missing_scopes)
         text = f"{name} needs what this credential lacks: {missing}."
-        challenge = self._authenticator.challenge(
-            "insufficient_scope", text, decision.missing_scopes
-        )
+        # All that the operation needs, also what is held: a client may ask for just these.
+        wanted = sorted(decision.rule.scopes)
+        challenge = self._authenticator.challenge("insufficient_scope", text, wanted)
         raise Refusal(403, text, {"WWW-Authenticate": str(challenge)}, call.id)
 
 
@@ -369,6 +394,18 @@ def refusal_of(refused: Refused, id: str | int | None = None) -> Refusal:
     if refused.retry_after is not None:
         headers["Retry-After"] = str(math.ceil(refused.retry_after))
     return Refusal(refused.status, refused.message, headers, id)
+
+
+def too_many(wait: float, id: str | int | None = None) -> Refusal:
+    """The refusal of a request that came too soon; `wait` in seconds."""
+    seconds = math.ceil(wait)
+    text = f"Too many requests; try again in {seconds} seconds."
+    return Refusal(429, text, {"Retry-After": str(seconds)}, id)
+
+
+def _function(item: Tool | Resource | Prompt) -> str:
+    """The name of the function behind an item, which is what the kill switch names."""
+    return item.name if isinstance(item, Tool) else item.call.name
 
 
 def _unknown(call: Call, text: str) -> ProtocolError:

@@ -10,8 +10,8 @@ from shared.authentication.resource_metadata import (
     ResourceMetadata,
     server_document,
 )
-from shared.authentication.signing_keys import KeysUnavailable
 from shared.http import Refusal, Request, Response, json_response
+from shared.refreshing import Unavailable
 
 _ANYWHERE = {"Access-Control-Allow-Origin": "*"}
 _VERBS = "GET, HEAD, OPTIONS"
@@ -64,7 +64,7 @@ class Discovery:
             return json_response(200, metadata.document, _ANYWHERE)
         try:
             upstream = await self._authenticator.upstream_metadata()
-        except KeysUnavailable as error:
+        except Unavailable as error:
             headers = {**_ANYWHERE, "Retry-After": str(math.ceil(error.retry_after))}
             raise Refusal(503, "The issuer's metadata is not available now.", headers) from None
         return json_response(200, server_document(metadata, upstream), _ANYWHERE)

@@ -12,15 +12,17 @@ import logging
 import re
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from shared.answers import Answers, refusal_of
+from shared.answers import Answers, refusal_of, too_many
 from shared.audit import record as audit
 from shared.audit.record import Record
 from shared.authentication.authenticate import Authenticator, Refused
 from shared.authentication.resource_metadata import describe
+from shared.authorization.deny import DenyList
 from shared.authorization.policy import Policies
+from shared.authorization.rate_limits import RateLimiter
 from shared.caller import Caller
 from shared.configuration.model import Settings
 from shared.discovery import Discovery
@@ -30,7 +32,11 @@ from shared.protocol.envelope import Call, Message, Notice
 from shared.protocol.faults import ProtocolError, error_body
 from shared.protocol.stream import Notifications
 from shared.protocol.versions import FEATURES
+from shared.refreshing import Unavailable
 from shared.tools.catalogue import Catalogue
+
+if TYPE_CHECKING:
+    from shared.key_vault import Vaults
 
 MCP_PATH = "/mcp"
 TOOLS_PATH = "/tools"
@@ -59,6 +65,8 @@ class Endpoint:
         policies: Policies,
         *,
         loopback: bool,
+        deny: DenyList,
+        vaults: "Vaults",
     ) -> None:
         self._settings = settings
         self._policies = policies
@@ -69,9 +77,14 @@ class Endpoint:
         first, every = policies.tools.default_scopes, policies.scopes
         metadata = describe(authentication, settings.public_url, first, every)
         app_roles = sorted(policies.app_roles)
-        self._authenticator = Authenticator(authentication, realm, metadata, app_roles)
+        self._authenticator = Authenticator(authentication, realm, metadata, app_roles, vaults)
+        self._vaults = vaults
         self._discovery = Discovery(metadata, self._authenticator, settings.public_url, MCP_PATH)
-        self._answers = Answers(settings, catalogue, policies, self._authenticator)
+        self._deny = deny
+        self._limiter = RateLimiter(settings.rate_limits)
+        self._answers = Answers(
+            settings, catalogue, policies, self._authenticator, self._deny, self._limiter
+        )
         self._open: set[asyncio.Future[Any]] = set()
         self._own_origin = _origin_of(settings.public_url)
         key_headers = [scheme.header for scheme in authentication.key_schemes]
@@ -91,6 +104,11 @@ class Endpoint:
             body = error_body(500, f"Internal error. Correlation id: {correlation_id}")
             response = json_response(500, body)
         return response.finished(correlation_id, self._cors(request))
+
+    async def close(self) -> None:
+        """Close connections and end what goes on in the background."""
+        await self._authenticator.close()
+        await self._vaults.close()
 
     async def _route(self, request: Request, correlation_id: str) -> Response | EventStream:
         # The Functions host matches routes in any case and forgives one trailing slash.
@@ -181,6 +199,7 @@ class Endpoint:
         record.method, record.decision, record.outcome = "batch", "allowed", "accepted"
         if not calls:
             return Response(202, {})
+        self._check_rate(caller, len(calls) - 1, record)
         return json_response(
             200, await asyncio.gather(*(self._item(c, caller, record) for c in calls))
         )
@@ -225,12 +244,29 @@ class Endpoint:
             anonymous = caller.kind == "anonymous" and self._settings.authentication.enabled
             if anonymous and not self._policies.admits_anonymous:
                 raise self._authenticator.refusal()
+            await self._check_denied(caller)
         except Refused as refused:
             if refused.caller is not None:
                 record.called_by(refused.caller)
             record.decision = "denied"
             raise refusal_of(refused) from None
+        self._check_rate(caller, 1, record)
         return caller
+
+    async def _check_denied(self, caller: Caller) -> None:
+        try:
+            reason = await self._deny.reason(caller)
+        except Unavailable as error:
+            text = "Nobody is let in: who is shut out cannot be read now."
+            raise Refused(503, text, retry_after=error.retry_after) from None
+        if reason is not None:
+            raise Refused(403, f"Shut out: {reason}.")
+
+    def _check_rate(self, caller: Caller, requests: int, record: Record) -> None:
+        wait = self._limiter.admit(caller.principal, requests)
+        if wait:
+            record.decision = "denied"
+            raise too_many(wait)
 
     def _check_place(self, request: Request) -> None:
         """Refuse browsers' requests from elsewhere and, on loopback, other hosts' names."""

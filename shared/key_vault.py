@@ -4,13 +4,13 @@ The Azure libraries load with the first call. Values are in no repr, error or lo
 """
 
 import asyncio
-import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from shared.vault_errors import SecretMissing, VaultUnavailable, failure_of
+from shared.vault_uri import vault_uri
 
 if TYPE_CHECKING:
     from azure.core.async_paging import AsyncItemPaged
@@ -26,17 +26,6 @@ READ_SECONDS = 10.0
 """How long one answer may let wait for its next byte."""
 DEADLINE_SECONDS = 30.0
 """How long one call, or one page of a list, may take with sign-in and everything."""
-
-# Azure, Azure China, Azure US Government. A managed HSM holds no secrets.
-_VAULT = re.compile(
-    r"https://([a-z][a-z0-9-]{1,22}[a-z0-9]\.vault\.(?:azure\.net|azure\.cn|usgovcloudapi\.net))"
-    r"(?::443)?/?",
-    re.IGNORECASE,
-)
-
-
-class NotAVault(ValueError):
-    """A URI that no Key Vault of Azure has. A token sent there could be used by whoever is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,21 +52,6 @@ class Secret:
 
     properties: Properties
     value: str = field(repr=False)
-
-
-def vault_uri(text: str) -> str:
-    """The URI of a vault in its usual form: `https://<name>.vault.azure.net`. Raises NotAVault.
-
-    Takes https on the vault domains of Azure's clouds, and nothing else. Does not check whose the
-    vault is, nor that it exists.
-    """
-    match = _VAULT.fullmatch(text)
-    if match is None:
-        raise NotAVault(
-            "not the URI of a key vault; expected https://<name>.vault.azure.net (or the domain "
-            "vault.azure.cn or vault.usgovcloudapi.net)"
-        )
-    return f"https://{match[1].lower()}"
 
 
 class KeyVault:
@@ -244,6 +218,34 @@ class KeyVault:
                 failure = failure_of(error, self.uri, name, writes=writes)
                 if not tries or type(failure) is not VaultUnavailable or failure.retry_after:
                     raise failure from error
+
+
+class Vaults:
+    """The vaults that one endpoint uses, each opened once. For one event loop; to be closed.
+
+    `credential` and `transport` are those of `KeyVault`.
+    """
+
+    def __init__(
+        self,
+        credential: Callable[[], "AsyncTokenCredential"],
+        *,
+        transport: Callable[[], "AsyncHttpTransport[Any, Any]"] | None = None,
+    ) -> None:
+        self._credential = credential
+        self._transport = transport
+        self._open: dict[str, KeyVault] = {}
+
+    def open(self, uri: str) -> KeyVault:
+        """The vault at a URI. Raises NotAVault."""
+        uri = vault_uri(uri)
+        if uri not in self._open:
+            self._open[uri] = KeyVault(uri, self._credential, transport=self._transport)
+        return self._open[uri]
+
+    async def close(self) -> None:
+        for vault in self._open.values():
+            await vault.close()
 
 
 def managed_identity(client_id: str | None) -> "AsyncTokenCredential":

@@ -1,5 +1,6 @@
 """From files to a working endpoint, or to one that refuses everything and says why in the log."""
 
+import functools
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -7,13 +8,15 @@ from typing import Any, NamedTuple, TypeVar, Unpack
 
 import msgspec
 
-from shared import command_names
+from shared import command_names, vaults
 from shared.authentication.resource_metadata import own_prefixes
+from shared.authorization.deny import DenyList
 from shared.authorization.policy import Policies, Policy, Rule
 from shared.configuration.load import Where, load
 from shared.configuration.model import ConfiguredItem, Listed, Requirement, Settings
 from shared.configuration.problems import ConfigurationError, Problem, Report
 from shared.endpoint import Endpoint
+from shared.key_vault import Vaults
 from shared.tools import catalogue as toolsets
 from shared.tools import configured
 from shared.tools.catalogue import Catalogue, Prompt, Resource, Tool, ToolsetFile
@@ -33,6 +36,8 @@ class Offer(NamedTuple):
     catalogue: Catalogue
     policies: Policies
     report: Report
+    vaults: Callable[[], Vaults]
+    """Makes what opens the vaults that the settings name."""
 
     @property
     def warnings(self) -> list[Problem]:
@@ -50,11 +55,17 @@ def offer(
 
     Raises ConfigurationError with all that is wrong.
     """
+    where.setdefault("resolve", functools.partial(vaults.resolve, lambda: _vaults(environment)))
     settings, report = load(folder, environment, **where)
     catalogue = _catalogue(settings, report, package)
     if report.failed:
         raise ConfigurationError(report.problems)
-    return Offer(settings, catalogue, _policies(settings, catalogue), report)
+    make = functools.partial(_vaults, environment)
+    return Offer(settings, catalogue, _policies(settings, catalogue), report, make)
+
+
+def _vaults(environment: Mapping[str, str]) -> Vaults:
+    return Vaults(vaults.identity_for(environment))
 
 
 def _policies(settings: Settings, catalogue: Catalogue) -> Policies:
@@ -95,11 +106,20 @@ def endpoint_of(offered: Offer, *, loopback: bool = False) -> Endpoint:
     """The endpoint for an offer, its warnings logged and its log level set."""
     if offered.settings.log_level is not None:
         logging.getLogger("postern").setLevel(offered.settings.log_level)
-        # What was decided is recorded at any level.
-        logging.getLogger("postern.audit").setLevel(logging.INFO)
+    # What was decided is recorded at any level, the host's own included.
+    logging.getLogger("postern.audit").setLevel(logging.INFO)
     for warning in offered.warnings:
         _log.warning("%s", warning)
-    return Endpoint(offered.settings, offered.catalogue, offered.policies, loopback=loopback)
+    settings, opened = offered.settings, offered.vaults()
+    deny = DenyList(settings.deny, vaults.deny_reader(opened, settings.deny.secret))
+    return Endpoint(
+        settings,
+        offered.catalogue,
+        offered.policies,
+        loopback=loopback,
+        deny=deny,
+        vaults=opened,
+    )
 
 
 def build_or_refuse(
@@ -229,10 +249,11 @@ def _check_names(
     for pattern, path in selection.exclude.items():
         if not any(command_names.excludes(pattern, name) for name in every):
             report.warn(path, f"no tool matches {pattern}")
-    for override in settings.overrides:
-        if command_names.find(override.command, every) is None:
-            hint = _hint(override.command, every)
-            report.error(override.path, f"no tool is called {override.command}{hint}")
+    decisive = [(override.command, override.path) for override in settings.overrides]
+    decisive += [*settings.deny.paths.items(), *settings.rate_limits.paths.items()]
+    for name, path in decisive:
+        if command_names.find(name, every) is None:
+            report.error(path, f"no tool is called {name}{_hint(name, every)}")
 
 
 def _hint(name: str, candidates: Iterable[str]) -> str:

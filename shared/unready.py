@@ -25,6 +25,9 @@ class UnreadyEndpoint:
         correlation_id = request.correlation_id()
         return self._answer(request, correlation_id).finished(correlation_id)
 
+    async def close(self) -> None:
+        """There is nothing to close."""
+
     def _answer(self, request: Request, correlation_id: str) -> Response:
         path = request.path.lower().rstrip("/")
         if path == "/healthz":

@@ -34,9 +34,11 @@ CONFIGURATION: dict[str, Any] = {
 """A production configuration: two keys, and everything asks for the role `reader`."""
 
 
-def configured(changes: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def configured(
+    changes: Mapping[str, Any] | None = None, base: Mapping[str, Any] = CONFIGURATION
+) -> dict[str, Any]:
     """CONFIGURATION with sections or keys replaced; nested objects merge."""
-    merged: dict[str, Any] = _merged(CONFIGURATION, changes or {})
+    merged: dict[str, Any] = _merged(base, changes or {})
     return merged
 
 

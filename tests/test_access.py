@@ -2,7 +2,6 @@
 
 import base64
 import json
-import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -39,38 +38,6 @@ OPEN_GREET = {"PowerShellConfiguration": {"FunctionOverrides": {"greet": {"Allow
 
 def overriding(tool: str, **asked: Any) -> dict[str, Any]:
     return {"PowerShellConfiguration": {"FunctionOverrides": {tool: asked}}}
-
-
-class Recognised(Authenticator):
-    """Takes every request for one caller's, as a scheme for tokens will."""
-
-    def __init__(self, endpoint: Endpoint, caller: Caller) -> None:
-        super().__init__(endpoint._settings.authentication, "postern")
-        self._caller = caller
-
-    async def authenticate(self, request: Request) -> Caller:
-        return self._caller
-
-
-def user_endpoint(
-    folder: Path,
-    changes: Mapping[str, Any] | None = None,
-    *,
-    scopes: tuple[str, ...] = (),
-    roles: tuple[str, ...] = (),
-) -> Endpoint:
-    """An endpoint all of whose callers are one user."""
-    endpoint = endpoint_for(folder, changes)
-    caller = Caller(
-        "user",
-        tenant_id="tid",
-        object_id="oid",
-        scopes=frozenset(scopes),
-        roles=frozenset(roles),
-        assertion="eyJ.raw.token",
-    )
-    endpoint._authenticator = Recognised(endpoint, caller)
-    return endpoint
 
 
 async def call(
@@ -426,72 +393,6 @@ async def test_an_anonymous_tool_that_is_not_offered_opens_nothing(tmp_path: Pat
     }
     response = await send(endpoint_for(tmp_path, changes), message("ping"), key=None)
     assert response.status == 401
-
-
-# Users
-
-
-@ERAS
-async def test_a_user_is_told_all_missing_scopes_at_once(tmp_path: Path, modern: bool) -> None:
-    asked = {"RequiredScopes": ["b", "a", "https://mcp.example.com/mcp/c", "held"]}
-    endpoint = user_endpoint(
-        tmp_path, overriding("greet", **asked), scopes=("held",), roles=("reader",)
-    )
-    response = await call(endpoint, "greet", {"name": "Ada"}, modern=modern)
-    assert response.status == 403
-    challenge = response.headers["WWW-Authenticate"]
-    assert challenge.startswith('ApiKey realm="postern", error="insufficient_scope"')
-    scope = challenge.rpartition('scope="')[2].removesuffix('"')
-    assert set(scope.split()) == {"a", "b", "c"}
-    assert "held" not in challenge
-    assert json.loads(response.body)["error"]["code"] == 403
-
-
-@ERAS
-@pytest.mark.parametrize(
-    ("list_tools", "roles", "seen"),
-    [
-        ("reachable", ("reader",), True),
-        ("callable", ("reader",), False),
-        ("reachable", (), False),
-        ("reachable", ("invoices.write",), False),
-    ],
-)
-async def test_a_user_sees_what_more_scopes_would_allow_unless_lists_are_strict(
-    tmp_path: Path, modern: bool, list_tools: str, roles: tuple[str, ...], seen: bool
-) -> None:
-    changes = {"Authentication": {"ListTools": list_tools}}
-    endpoint = user_endpoint(tmp_path, changes, roles=roles)
-    assert ("pay_invoice" in await listed(endpoint, modern=modern)) is seen
-    assert "pay_invoice" not in await listed_for_curl(endpoint)
-    hidden = await call(endpoint, "pay_invoice", modern=modern)
-    assert hidden.status == (403 if seen else 200)
-    if not seen:
-        unknown = await call(endpoint, "pay_invoicx", modern=modern)
-        assert hidden.body.replace(b"invoice", b"invoicx") == unknown.body
-
-
-@ERAS
-@pytest.mark.parametrize("scope", ["invoices.write", "https://mcp.example.com/mcp/invoices.write"])
-async def test_a_user_with_the_scope_may_call(tmp_path: Path, modern: bool, scope: str) -> None:
-    endpoint = user_endpoint(tmp_path, scopes=(scope,), roles=("reader",))
-    arguments = {"invoice": {"number": "1", "total": 2.0}}
-    assert is_result(await call(endpoint, "pay_invoice", arguments, modern=modern))
-    assert "pay_invoice" in await listed_for_curl(endpoint)
-
-
-async def test_whoami_and_the_logs_never_hold_the_callers_token(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.DEBUG)
-    file = tmp_path / "settings.json"
-    user = user_endpoint(tmp_path, roles=("reader",))
-    endpoint = build(tmp_path, {}, config_file=file)
-    endpoint._authenticator = user._authenticator
-    response = await call(endpoint, "whoami")
-    assert b"tid/oid" in response.body
-    assert b"eyJ" not in response.body
-    assert "eyJ" not in caplog.text
 
 
 # The API-key JSON of PoshMcp's guide, word for word

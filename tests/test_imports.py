@@ -50,9 +50,25 @@ print(json.dumps({
 """
 
 
-@pytest.fixture(scope="module")
-def loaded(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    app = unpack(tmp_path_factory.mktemp("imports") / "app", configured())
+TENANT = "7e1a0000-0000-4000-8000-000000000001"
+TOKENS_TOO = {
+    "Authentication": {
+        "DefaultScheme": "Bearer",
+        "AdditionalSchemes": ["ApiKey"],
+        "Schemes": {
+            "Bearer": {
+                "Type": "JwtBearer",
+                "Authority": f"https://login.microsoftonline.com/{TENANT}",
+                "Audience": "https://mcp.example.com/mcp",
+            }
+        },
+    }
+}
+
+
+@pytest.fixture(scope="module", params=[{}, TOKENS_TOO], ids=["keys", "tokens-too"])
+def loaded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    app = unpack(tmp_path_factory.mktemp("imports") / "app", configured(request.param))
     run = subprocess.run(
         [sys.executable, "-I", "-c", PROGRAM, str(app), READER_KEY],
         cwd=app,

@@ -7,7 +7,7 @@ import sys
 import pytest
 from azure.core.credentials_async import AsyncTokenCredential
 
-from shared.key_vault import KeyVault, NotAVault, developer_identity, managed_identity, vault_uri
+from shared.key_vault import KeyVault, developer_identity, managed_identity
 from shared.vault_errors import (
     AccessDenied,
     NameTaken,
@@ -18,6 +18,7 @@ from shared.vault_errors import (
     VaultError,
     VaultUnavailable,
 )
+from shared.vault_uri import NotAVault, vault_uri
 from tests.fakes.azure import FakeAzure
 from tests.fakes.faults import CUT, DROP, HANG, Fault, answer
 from tests.fakes.key_vault import (

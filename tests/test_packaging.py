@@ -39,6 +39,7 @@ def test_all_of_the_code_is_packaged_and_only_code() -> None:
         "manage.py",
         "commands/run.py",
         "development/identity.py",
+        ".development/signing-keys.pem",
         "tests/support.py",
         "tests/functions_host/host.py",
         "toolsets/__pycache__/identity.cpython-313.pyc",

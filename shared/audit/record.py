@@ -24,6 +24,8 @@ class Record(msgspec.Struct, rename="camel", omit_defaults=True):
 
     correlation_id: str
     principal: str = ""
+    owner: str = ""
+    """Whose key it is, as the key says."""
     caller_kind: str = ""
     method: str = ""
     tool: str = ""
@@ -48,6 +50,7 @@ class Record(msgspec.Struct, rename="camel", omit_defaults=True):
     def called_by(self, caller: Caller) -> None:
         self.principal = caller.principal
         self.caller_kind = caller.kind
+        self.owner = (caller.name or "") if caller.kind == "key" else ""
 
 
 def write(record: Record) -> None:
@@ -61,6 +64,7 @@ def write(record: Record) -> None:
         time=datetime.now(UTC).isoformat(timespec="milliseconds"),
         duration_ms=round(elapsed * 1000, 3),
         decision=record.decision or "invalid",
+        owner=record.owner[:_SHOWN],
         method=record.method[:_SHOWN],
         tool=record.tool[:_SHOWN],
         resource=record.resource[:_SHOWN],

@@ -10,11 +10,13 @@ from shared.authentication.api_keys import KeyRing
 from shared.authentication.challenge import Challenge
 from shared.authentication.entra import EntraTokens, InvalidToken, NoAppRole, NotAdmitted
 from shared.authentication.resource_metadata import ResourceMetadata
-from shared.authentication.signing_keys import KeysUnavailable
+from shared.authentication.vault_keys import VaultKeyRing
 from shared.caller import ANONYMOUS, Caller
 from shared.command_names import squashed
-from shared.configuration.model import AuthenticationSettings
+from shared.configuration.model import AuthenticationSettings, KeyVaultKeys
 from shared.http import Request
+from shared.key_vault import Vaults
+from shared.refreshing import Unavailable
 
 # Where people put credentials in a URL by mistake; compared without case and separators.
 _QUERY_NAMES = {"apikey", "accesstoken", "key", "token", "code", "xfunctionskey"}
@@ -40,7 +42,8 @@ class Authenticator:
     """Recognises callers by the active schemes of the configuration.
 
     With authentication off (only in development) every request is anonymous. `metadata` is what is
-    published for clients that sign in; `app_roles` are the roles an application could be given.
+    published for clients that sign in; `app_roles` are the roles an application could be given;
+    `vaults` opens those that keys are kept in. To be closed.
     """
 
     def __init__(
@@ -49,9 +52,15 @@ class Authenticator:
         realm: str,
         metadata: ResourceMetadata | None = None,
         app_roles: Sequence[str] = (),
+        vaults: Vaults | None = None,
     ) -> None:
         self._enabled = settings.enabled
         self._rings = [KeyRing(scheme) for scheme in settings.key_schemes]
+        self._vault_rings = {
+            scheme.header: _vault_ring(scheme.name, scheme.vault, vaults)
+            for scheme in settings.key_schemes
+            if scheme.vault is not None and vaults is not None
+        }
         self._tokens = EntraTokens(settings.entra) if settings.entra else None
         self._realm = realm
         self._metadata = metadata
@@ -82,10 +91,21 @@ class Authenticator:
         if not presented:
             return ANONYMOUS
         ring = presented[0]
-        caller = ring.caller(request.headers[ring.header.lower()].strip(" \t"))
+        key = request.headers[ring.header.lower()].strip(" \t")
+        caller = ring.caller(key) or await self._from_vault(ring.header, key)
         if caller is None:
             raise self.refusal(f"The key in {ring.header} is not valid.")
         return caller
+
+    async def _from_vault(self, header: str, key: str) -> Caller | None:
+        ring = self._vault_rings.get(header)
+        if ring is None:
+            return None
+        try:
+            return await ring.caller(key)
+        except Unavailable as error:
+            text = "Keys cannot be checked now: the vault they are kept in is not available."
+            raise Refused(503, text, retry_after=error.retry_after) from None
 
     async def _bearer(self, header: str) -> Caller:
         if self._tokens is None:
@@ -103,12 +123,17 @@ class Authenticator:
             raise Refused(403, text, caller=error.caller) from None
         except NotAdmitted as error:
             raise Refused(403, error.reason, caller=error.caller) from None
-        except KeysUnavailable as error:
+        except Unavailable as error:
             text = "Tokens cannot be checked now: the issuer's signing keys are not available."
             raise Refused(503, text, retry_after=error.retry_after) from None
 
+    async def close(self) -> None:
+        """End what goes on in the background."""
+        for ring in self._vault_rings.values():
+            await ring.close()
+
     async def upstream_metadata(self) -> Mapping[str, Any]:
-        """The OpenID metadata of who issues the tokens. Raises KeysUnavailable."""
+        """The OpenID metadata of who issues the tokens. Raises Unavailable."""
         return {} if self._tokens is None else await self._tokens.keys.metadata()
 
     def refusal(self, reason: str = "A credential is needed.") -> Refused:
@@ -143,3 +168,13 @@ class Authenticator:
             return []
         names = [name for name, _ in parse_qsl(query, keep_blank_values=True, max_num_fields=None)]
         return [name[:40] for name in names if squashed(name) in self._query_names]
+
+
+def _vault_ring(scheme: str, keys: KeyVaultKeys, vaults: Vaults) -> VaultKeyRing:
+    return VaultKeyRing(
+        scheme,
+        vaults.open(keys.uri),
+        prefix=keys.prefix,
+        refresh_seconds=keys.refresh_seconds,
+        grace_seconds=keys.grace_seconds,
+    )

@@ -13,7 +13,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
 from shared.authentication.signing_keys import SigningKey, SigningKeys
 from shared.caller import Caller
@@ -25,6 +25,7 @@ MAX_TOKEN_CHARACTERS = 16 * 1024
 REMEMBERED_SECONDS = 300.0
 """How long a verified token is taken without verifying it again, unless it expires before."""
 _REMEMBERED_TOKENS = 2048
+_YEAR_10000 = 253_402_300_800
 _FORM = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _TYPES = {"jwt", "at+jwt", "application/at+jwt"}
@@ -92,7 +93,7 @@ class EntraTokens:
     async def caller(self, token: str) -> Caller:
         """Whom a token was issued for.
 
-        Raises InvalidToken (401), NotAdmitted (403), and KeysUnavailable (503) when there is no key
+        Raises InvalidToken (401), NotAdmitted (403), and Unavailable (503) when there is no key
         to check it with. Does not check what the caller may do, nor whether Entra has revoked the
         token since: an access token is good until it expires.
         """
@@ -147,6 +148,8 @@ class EntraTokens:
                 "The token is signed with a key this issuer does not publish. "
                 + _hint(token, "Is it from the right tenant and cloud?")
             )
+        if key.algorithm not in (None, algorithm):
+            raise InvalidToken("The token is signed with a key for another algorithm.")
         _check_signature(token, key, algorithm)
         claims = _object(token.split(".")[1], "payload")
         return self.verified(claims, key), kid, key
@@ -163,7 +166,9 @@ class EntraTokens:
             raise InvalidToken("The token is of another issuer (iss) than this endpoint trusts.")
         if tenant not in scheme.tenants or scheme.issuers[issuer] not in (None, tenant):
             raise InvalidToken("The token is of another tenant (tid) than this endpoint serves.")
-        if key is not None and not key.may_sign_for(issuer, tenant):
+        # The key set names v2 issuers, also for the keys that v1 tokens are signed with.
+        v2_issuer = f"{scheme.authority.rpartition('/')[0]}/{tenant}/v2.0"
+        if key is not None and not key.may_sign_for(tenant, (issuer, v2_issuer)):
             raise InvalidToken("The token is signed with a key of another issuer.")
         # That it was issued for this endpoint and nothing else (RFC 8707, RFC 8725 section 3.9).
         audiences = _audiences(claims)
@@ -179,7 +184,7 @@ class EntraTokens:
         not_before = max(_moment(claims, "nbf") or 0.0, _moment(claims, "iat") or 0.0)
         # Whom it stands for, and through which client.
         kind = self._kind(claims)
-        scopes = _text(claims, scheme.scope_claim).split() if kind == "user" else []
+        scopes = _text(claims, scheme.scope_claim).split(" ") if kind == "user" else []
         roles = _names(claims, scheme.role_claim)
         caller = Caller(
             kind,
@@ -188,7 +193,7 @@ class EntraTokens:
             object_id=_id(claims, "oid"),
             client_id=_id(claims, client_claim),
             name=self._name(claims),
-            scopes=frozenset(scopes),
+            scopes=frozenset(filter(None, scopes)),
             roles=frozenset(roles),
             expires_at=expires_at,
         )
@@ -201,12 +206,12 @@ class EntraTokens:
         Entra gives delegated tokens a `scp` and application tokens none; theirs have an `oid` that
         is also the `sub`, where a user's `sub` differs per application.
         """
-        scope, declared = claims.get(self._scheme.scope_claim), claims.get("idtyp")
-        has_scope = isinstance(scope, str) and bool(scope.strip())
-        if has_scope and declared in (None, "user"):
+        name, declared = self._scheme.scope_claim, claims.get("idtyp", "undeclared")
+        scope = claims.get(name)
+        if _is_text(scope) and scope.strip() and declared in ("undeclared", "user"):
             return "user"
-        itself = claims.get("oid") is not None and claims.get("oid") == claims.get("sub")
-        if scope is None and (declared == "app" or (declared is None and itself)):
+        itself = "oid" in claims and claims["oid"] == claims.get("sub")
+        if name not in claims and (declared == "app" or (declared == "undeclared" and itself)):
             return "application"
         raise InvalidToken(
             "The token is neither clearly a user's (a scope in scp) nor clearly an application's. "
@@ -217,7 +222,7 @@ class EntraTokens:
         wanted = self._scheme.name_claim
         names = (wanted,) if wanted else ("name", "preferred_username", "upn", "app_displayname")
         found = (claims.get(name) for name in names)
-        return next((name[:256] for name in found if isinstance(name, str) and name), None)
+        return next((name[:256] for name in found if _is_text(name)), None)
 
     def admitted(self, verified: Verified) -> Caller:
         """The caller as of now, with what the configuration grants it.
@@ -295,9 +300,20 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON")
 
 
+def _is_text(value: object) -> TypeGuard[str]:
+    """Whether something is a text that is not empty and can be written down.
+
+    JSON can spell half a character (a lone surrogate), which nothing can encode again.
+    """
+    try:
+        return isinstance(value, str) and bool(value.encode())
+    except UnicodeEncodeError:
+        return False
+
+
 def _text(claims: Mapping[str, Any], name: str) -> str:
     value = claims.get(name)
-    if not isinstance(value, str) or not value:
+    if not _is_text(value):
         raise InvalidToken(f"The token's {name} is missing or not a text.")
     return value
 
@@ -313,7 +329,7 @@ def _names(claims: Mapping[str, Any], name: str) -> list[str]:
     value = claims.get(name, [])
     # A claim with one value may be written without its list.
     values = [value] if isinstance(value, str) else value
-    if not isinstance(values, list) or not all(isinstance(item, str) for item in values):
+    if not isinstance(values, list) or not all(_is_text(item) for item in values):
         raise InvalidToken(f"The token's {name} is not a list of texts.")
     return values
 
@@ -326,18 +342,18 @@ def _audiences(claims: Mapping[str, Any]) -> list[str]:
 
 
 def _moment(claims: Mapping[str, Any], name: str) -> float | None:
-    value = claims.get(name)
-    if value is None:
+    if name not in claims:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 2**53:
-        raise InvalidToken(f"The token's {name} is not a time.")
-    return value
+    value = claims[name]
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < _YEAR_10000:
+        return value
+    raise InvalidToken(f"The token's {name} is not a time.")
 
 
 def _has_too_many_groups(claims: Mapping[str, Any]) -> bool:
     elsewhere = claims.get("_claim_names")
     named = isinstance(elsewhere, dict) and "groups" in elsewhere
-    return "groups" not in claims and (named or bool(claims.get("hasgroups")))
+    return named or bool(claims.get("hasgroups"))
 
 
 def _hint(token: str, otherwise: str) -> str:

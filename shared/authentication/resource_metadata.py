@@ -28,12 +28,17 @@ class ResourceMetadata:
     issuer: str | None = None
 
     def qualified(self, scopes: Iterable[str]) -> tuple[str, ...]:
-        """Scopes as a client has to ask for them: `api://…/read` for `read`."""
-        full: Sequence[str] = self.document["scopes_supported"]
-        return tuple(
-            next((f for f in full if f.endswith(f"/{scope}")), _qualified(scope, self.prefix))
-            for scope in scopes
-        )
+        """Scopes as a client has to ask for them: `api://…/read` for `read`.
+
+        As they are published, where they are, whatever the identifier they are published under.
+        """
+        published: Sequence[str] = self.document["scopes_supported"]
+        forms = []
+        for scope in scopes:
+            form = _qualified(scope, self.prefix)
+            like = (full for full in published if full.rpartition("/")[2] == scope)
+            forms.append(form if form in published else next(like, form))
+        return tuple(forms)
 
 
 def describe(

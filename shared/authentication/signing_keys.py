@@ -3,7 +3,6 @@
 OpenID Connect Discovery 1.0 section 4 for where they are, RFC 7517 for what they look like.
 """
 
-import asyncio
 import logging
 import time
 from collections import Counter
@@ -13,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import msgspec
+
+from shared.refreshing import FetchFailed, Refreshed
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
@@ -27,31 +28,30 @@ INTERVAL_SECONDS = 60.0
 RETRY_SECONDS = 5.0
 """The same while there are none."""
 _SMALLEST_KEY_BITS = 2048
-
-
-class KeysUnavailable(Exception):
-    """There are no keys to check a signature with, and none can be had. Seconds until a retry."""
-
-    def __init__(self, retry_after: float) -> None:
-        super().__init__("the issuer's signing keys cannot be fetched")
-        self.retry_after = retry_after
-
-
-class _Unusable(Exception):
-    """A document that cannot be used; the text is for the log."""
+_WHAT_COUNTS = ("kid", "n", "e", "issuer", "alg")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SigningKey:
     """One RSA key. `issuer` is the one it is confined to, as Entra writes it into its key sets:
-    possibly a template with `{tenantid}`; None where the set does not say."""
+    possibly a template with `{tenantid}`; `algorithm` the one it is for (RFC 8725 section 3.1).
+    None where the set does not say."""
 
     public: "RSAPublicKey"
-    issuer: str | None
+    issuer: str | None = None
+    algorithm: str | None = None
 
-    def may_sign_for(self, issuer: str, tenant_id: str) -> bool:
-        """Whether tokens of this issuer and tenant may be signed with this key."""
-        return self.issuer is None or self.issuer.replace("{tenantid}", tenant_id) == issuer
+    def may_sign_for(self, tenant_id: str, issuers: Container[str]) -> bool:
+        """Whether tokens of a tenant, which has these issuers, may be signed with this key."""
+        return self.issuer is None or self.issuer.replace("{tenantid}", tenant_id) in issuers
+
+
+@dataclass(frozen=True, slots=True)
+class _KeySet:
+    """What an issuer publishes: its OpenID metadata, and its usable keys by id."""
+
+    metadata: Mapping[str, Any]
+    keys: Mapping[str, SigningKey]
 
 
 class SigningKeys:
@@ -85,94 +85,54 @@ class SigningKeys:
         )
         self._issuers = issuers
         self._https = https
-        self._refresh = refresh
-        self._outage = outage
-        self._clock = clock
-        self._keys: dict[str, SigningKey] = {}
-        self._metadata: Mapping[str, Any] = {}
-        self._fetched_at = self._tried_at = float("-inf")
-        self._fetching: asyncio.Task[None] | None = None
+        self._known: Mapping[str, SigningKey] = {}
+        self._published = Refreshed(
+            f"the signing keys of {authority}",
+            self._fetch,
+            refresh=refresh,
+            outage=outage,
+            interval=INTERVAL_SECONDS,
+            retry=RETRY_SECONDS,
+            clock=clock,
+        )
 
     def current(self, kid: str) -> SigningKey | None:
         """The key of an id when it is at hand and not too old. Never waits.
 
         Starts renewing in the background when that is due.
         """
-        age = self._clock() - self._fetched_at
-        if age > self._outage:
-            return None
-        if age > self._refresh and self._may_fetch():
-            self._start_fetching()
-        return self._keys.get(kid)
+        published = self._published.current()
+        return None if published is None else published.keys.get(kid)
 
     async def find(self, kid: str) -> SigningKey | None:
         """The key of an id; waits for a fetch where the id is unknown and one is allowed.
 
-        Raises KeysUnavailable when there are no keys that could be asked.
+        Raises Unavailable when there are no keys that could be asked.
         """
         key = self.current(kid)
-        if key is None:
-            await self._renewed()
-            key = self._keys.get(kid)
-        return key
+        return (await self._published.renewed()).keys.get(kid) if key is None else key
 
     async def metadata(self) -> Mapping[str, Any]:
-        """The authority's OpenID metadata. Raises KeysUnavailable."""
-        if not self._usable():
-            await self._renewed()
-        return self._metadata
+        """The authority's OpenID metadata. Raises Unavailable."""
+        return (await self._published.get()).metadata
 
-    async def _renewed(self) -> None:
-        if self._may_fetch():
-            self._start_fetching()
-        if self._fetching is not None and self._is_fetching():
-            await asyncio.shield(self._fetching)
-        if not self._usable():
-            raise KeysUnavailable(RETRY_SECONDS)
-
-    def _usable(self) -> bool:
-        return self._clock() - self._fetched_at <= self._outage
-
-    def _may_fetch(self) -> bool:
-        interval = INTERVAL_SECONDS if self._usable() else RETRY_SECONDS
-        return self._clock() - self._tried_at >= interval
-
-    def _is_fetching(self) -> bool:
-        task = self._fetching
-        return (
-            task is not None
-            and not task.done()
-            # A task of an event loop that has ended would never be done.
-            and task.get_loop() is asyncio.get_running_loop()
-        )
-
-    def _start_fetching(self) -> None:
-        if not self._is_fetching():
-            self._tried_at = self._clock()
-            self._fetching = asyncio.get_running_loop().create_task(self._fetch())
-
-    async def _fetch(self) -> None:
-        """Replace the keys, or keep the ones there are and tell the log why."""
-        try:
-            metadata = await _document(self._metadata_url)
-            issuer = metadata.get("issuer")
-            if issuer not in self._own_issuers and issuer not in self._issuers:
-                raise _Unusable(f"{self._metadata_url} is of another issuer")
-            url = metadata.get("jwks_uri")
-            if not isinstance(url, str) or not url.startswith(("https://", "http://")):
-                raise _Unusable(f"{self._metadata_url} names no jwks_uri")
-            if self._https and not url.startswith("https://"):
-                raise _Unusable(f"{self._metadata_url} names a jwks_uri without https")
-            keys = _read(await _document(url), self._keys)
-            if not keys:
-                raise _Unusable(f"{url} holds no usable signing key")
-        except _Unusable as error:
-            _log.warning("signing keys were not renewed: %s", error)
-            return
-        except Exception:
-            _log.exception("signing keys were not renewed")
-            return
-        self._keys, self._metadata, self._fetched_at = keys, metadata, self._clock()
+    async def _fetch(self) -> _KeySet:
+        metadata = await _document(self._metadata_url)
+        issuer = metadata.get("issuer")
+        if not isinstance(issuer, str) or not (
+            issuer in self._own_issuers or issuer in self._issuers
+        ):
+            raise FetchFailed(f"{self._metadata_url} is of another issuer")
+        url = metadata.get("jwks_uri")
+        if not isinstance(url, str) or not url.startswith(("https://", "http://")):
+            raise FetchFailed(f"{self._metadata_url} names no jwks_uri")
+        if self._https and not url.startswith("https://"):
+            raise FetchFailed(f"{self._metadata_url} names a jwks_uri without https")
+        keys = _read(await _document(url), self._known)
+        if not keys:
+            raise FetchFailed(f"{url} holds no usable signing key")
+        self._known = keys
+        return _KeySet(metadata, keys)
 
 
 def _read(document: Mapping[str, Any], known: Mapping[str, SigningKey]) -> dict[str, SigningKey]:
@@ -183,8 +143,8 @@ def _read(document: Mapping[str, Any], known: Mapping[str, SigningKey]) -> dict[
     """
     entries = document.get("keys")
     usable = [e for e in entries if _is_rsa(e)] if isinstance(entries, list) else []
-    distinct = {(e["kid"], e["n"], e["e"]): e for e in usable}
-    uses = Counter(kid for kid, _, _ in distinct)
+    distinct = {tuple(e.get(name) for name in _WHAT_COUNTS): e for e in usable}
+    uses = Counter(entry["kid"] for entry in distinct.values())
     keys = {}
     for entry in distinct.values():
         kid = entry["kid"]
@@ -194,9 +154,12 @@ def _read(document: Mapping[str, Any], known: Mapping[str, SigningKey]) -> dict[
         key = _key(entry)
         if key is not None:
             old = known.get(kid)
-            same = old is not None and (old.public, old.issuer) == (key.public, key.issuer)
-            keys[kid] = old if old is not None and same else key
+            keys[kid] = old if old is not None and _same(old, key) else key
     return keys
+
+
+def _same(one: SigningKey, other: SigningKey) -> bool:
+    return (one.public, one.issuer, one.algorithm) == (other.public, other.issuer, other.algorithm)
 
 
 def _is_rsa(entry: Any) -> bool:
@@ -204,6 +167,9 @@ def _is_rsa(entry: Any) -> bool:
         isinstance(entry, dict)
         and entry.get("kty") == "RSA"
         and entry.get("use", "sig") == "sig"
+        and entry.get("alg", "RS256") in ("RS256", "PS256")
+        # Were it ignored, a key confined in a way we cannot read would be confined to nothing.
+        and isinstance(entry.get("issuer", ""), str)
         and all(isinstance(entry.get(name), str) and entry[name] for name in ("kid", "n", "e"))
     )
 
@@ -219,12 +185,11 @@ def _key(entry: Mapping[str, Any]) -> SigningKey | None:
     if not isinstance(public, RSAPublicKey) or public.key_size < _SMALLEST_KEY_BITS:
         _log.warning("signing key %s cannot be used", entry["kid"][:80])
         return None
-    issuer = entry.get("issuer")
-    return SigningKey(public, issuer if isinstance(issuer, str) else None)
+    return SigningKey(public, entry.get("issuer"), entry.get("alg"))
 
 
 async def _document(url: str) -> Mapping[str, Any]:
-    """A JSON object from a URL, of bounded size and within a bounded time. Raises _Unusable."""
+    """A JSON object from a URL, of bounded size and within a bounded time. Raises FetchFailed."""
     import aiohttp
 
     timeout = aiohttp.ClientTimeout(total=FETCH_SECONDS)
@@ -236,16 +201,16 @@ async def _document(url: str) -> Mapping[str, Any]:
             session.get(url, allow_redirects=False) as response,
         ):
             if response.status != 200:
-                raise _Unusable(f"{url} answered {response.status}")
+                raise FetchFailed(f"{url} answered {response.status}")
             async for chunk in response.content.iter_any():
                 body += chunk
                 if len(body) > MAX_DOCUMENT_BYTES:
-                    raise _Unusable(f"{url} is larger than {MAX_DOCUMENT_BYTES:,} bytes")
+                    raise FetchFailed(f"{url} is larger than {MAX_DOCUMENT_BYTES:,} bytes")
         value = msgspec.json.decode(body)
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise _Unusable(f"{url}: {type(error).__name__}") from None
+        raise FetchFailed(f"{url}: {type(error).__name__}") from None
     except (ValueError, RecursionError):
-        raise _Unusable(f"{url} is not JSON") from None
+        raise FetchFailed(f"{url} is not JSON") from None
     if not isinstance(value, dict):
-        raise _Unusable(f"{url} is not a JSON object")
+        raise FetchFailed(f"{url} is not a JSON object")
     return value

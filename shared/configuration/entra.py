@@ -1,20 +1,22 @@
 """Entra ID as a configuration names it: authorities, tenants, audiences and the issuers they mean.
 
-Both dialects that take access tokens end here, so what is refused and why is the same in each.
+All dialects that take access tokens end here, so what is refused and why is the same in each.
 """
 
-import re
-from collections.abc import Callable, Iterable, Mapping
-from typing import Annotated, Literal, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
-from msgspec import Meta
 
+from shared.configuration import authority
+from shared.configuration.authority import Authority
 from shared.configuration.model import EntraScheme
 from shared.configuration.problems import Report
+from shared.configuration.token_rules import Claims, Names, TokenRules
 from shared.http import is_loopback
 from shared.validation import Path
+from shared.wording import shown
 
 DEVELOPMENT_AUTHORITY = "development"
 """What a development profile writes for the authority of the development identity."""
@@ -22,76 +24,17 @@ DEVELOPMENT_IDENTITY_PORT = 7072
 DEVELOPMENT_TENANT = "de5e1099-0000-4000-8000-000000000001"
 DEVELOPMENT_CLIENT_ID = "de5e1099-0000-4000-8000-0000000000a9"
 
-# Sign-in host of each cloud, and the host of the issuer in its v1 tokens.
-_CLOUDS = {
-    "login.microsoftonline.com": "sts.windows.net",
-    "login.microsoftonline.us": "sts.windows.net",
-    "login.partner.microsoftonline.cn": "sts.chinacloudapi.cn",
-}
-_OTHER_NAMES = {
-    "login.microsoft.com": "login.microsoftonline.com",
-    "login.windows.net": "login.microsoftonline.com",
-    "sts.windows.net": "login.microsoftonline.com",
-    "login.chinacloudapi.cn": "login.partner.microsoftonline.cn",
-}
-_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_AUTHORITY = re.compile(r"(https?)://([^/?#@\s]+)/([^/?#\s]+)(/v2\.0)?/?", re.IGNORECASE)
-_SHARED_AUTHORITIES = {"common", "organizations"}
+_AN_ISSUER = "https://login.microsoftonline.com/<tenant id>/v2.0"
 
-Names = list[str]
 Blame = Callable[[str], Path]
 """Where the configuration says what we call by one of PoshMcp's keys."""
 
 
-class GrantSection(msgspec.Struct, rename="pascal", frozen=True):
-    roles: Names = []
-
-
-class TokenRules(msgspec.Struct, rename="pascal", frozen=True):
-    """Keys of ours in a scheme that takes access tokens."""
-
-    client_id: Annotated[
-        str | None,
-        Meta(description="Ours: the API's application (client) id, the audience of v2 tokens."),
-    ] = None
-    allowed_tenants: Annotated[
-        Names, Meta(description="Ours: ids of the tenants whose tokens are taken.")
-    ] = []
-    allowed_client_ids: Annotated[
-        Names, Meta(description="Ours: ids of the only client applications that may call.")
-    ] = []
-    application_grants: Annotated[
-        dict[str, GrantSection],
-        Meta(description="Ours: by client id, roles of applications whose tokens have none."),
-    ] = {}
-    application_roles: Annotated[
-        dict[str, Names],
-        Meta(description="Ours: by scope, app roles that stand for it in applications' tokens."),
-    ] = {}
-    algorithms: Annotated[
-        list[Literal["RS256", "PS256"]],
-        Meta(min_length=1, description="Ours: accepted signature algorithms."),
-    ] = msgspec.field(default_factory=lambda: ["RS256"])
-    clock_skew_seconds: Annotated[
-        float, Meta(ge=0, le=300, description="Ours: how far clocks may differ.")
-    ] = 60.0
-    signing_key_refresh_seconds: Annotated[
-        float, Meta(ge=60, le=86400, description="Ours: age at which signing keys are renewed.")
-    ] = 3600.0
-    signing_key_outage_seconds: Annotated[
-        float,
-        Meta(ge=60, le=604800, description="Ours: how long keys serve while Entra is away."),
-    ] = 86400.0
-
-
-class Claims(msgspec.Struct, rename="pascal", frozen=True):
-    scope_claim: str = "scp"
-    role_claim: str = "roles"
-    name_claim: str | None = None
-
-
 class Identity(NamedTuple):
-    """What a dialect says about an identity provider, in PoshMcp's words."""
+    """What a dialect says about an identity provider, in PoshMcp's words.
+
+    `expected` is what the place that `Blame` calls `Authority` should hold.
+    """
 
     name: str
     authority: str | None
@@ -100,6 +43,7 @@ class Identity(NamedTuple):
     require_https: bool
     claims: Claims
     rules: TokenRules
+    expected: str = "https://login.microsoftonline.com/<tenant id>"
 
 
 class Circumstances(NamedTuple):
@@ -115,16 +59,17 @@ def read_scheme(
 ) -> EntraScheme | None:
     """The scheme, or None when `report` says why not."""
     before = len(report.problems)
-    given = _of_development(given, blame, report, where)
+    if given.authority == DEVELOPMENT_AUTHORITY and where.development:
+        given = _of_development(given, where)
     found = _authority(given, blame, report, development=where.development)
     rules = given.rules
     client_id = _guid(rules.client_id, blame("ClientId"), report) if rules.client_id else None
-    named_audiences = (a.removesuffix("/") for a in (*given.audiences, client_id) if a)
-    audiences = [a.lower() if _GUID.fullmatch(a.lower()) else a for a in named_audiences]
+    stripped = (text.removesuffix("/") for text in (*given.audiences, client_id or ""))
+    audiences = [a.lower() if authority.is_guid(a.lower()) else a for a in stripped if a]
     if not audiences:
-        text = "missing; expected the API's App ID URI (or ClientId: its application id)"
+        text = "missing; expected the API's application (client) id as ClientId, or its App ID URI"
         report.error(blame("Audience"), text)
-    tenants = _guids(rules.allowed_tenants, blame("AllowedTenants"), report)
+    allowed = _guids(rules.allowed_tenants, blame("AllowedTenants"), report)
     clients = _guids(rules.allowed_client_ids, blame("AllowedClientIds"), report)
     grants = {
         _guid(client, (*blame("ApplicationGrants"), client), report): frozenset(grant.roles)
@@ -133,18 +78,17 @@ def read_scheme(
     if rules.signing_key_outage_seconds < rules.signing_key_refresh_seconds:
         text = "is shorter than SigningKeyRefreshSeconds; expected the longer one here"
         report.error(blame("SigningKeyOutageSeconds"), text)
-    if found is None or any(p.level == "error" for p in report.problems[before:]):
+    if found is None:
         return None
-    host, tenant = found.host, found.tenant
-    issuers = _issuers(found, tenants or {tenant}, given.valid_issuers)
-    named = frozenset(tenant for tenant in issuers.values() if tenant)
-    if tenants and not named <= tenants:
-        report.error(blame("ValidIssuers"), "names a tenant that is not in AllowedTenants")
+    _check_tenants(found, allowed, blame, report)
+    tenants = allowed or frozenset({found.tenant})
+    issuers = _issuers(found, tenants, given, blame, report)
+    if any(problem.level == "error" for problem in report.problems[before:]):
         return None
     scheme = EntraScheme(
         given.name,
-        f"{found.scheme}://{host}/{tenant}",
-        tenants or named or frozenset({tenant}),
+        found.url,
+        tenants,
         issuers,
         tuple(dict.fromkeys(audiences)),
         client_id,
@@ -159,21 +103,12 @@ def read_scheme(
         rules.signing_key_refresh_seconds,
         rules.signing_key_outage_seconds,
     )
-    _warn_of_no_match(scheme, given, blame, report)
+    _warn_of_no_match(scheme, blame, report)
     return scheme
 
 
-def _of_development(
-    given: Identity, blame: Blame, report: Report, where: Circumstances
-) -> Identity:
+def _of_development(given: Identity, where: Circumstances) -> Identity:
     """`Authority: development` as the development identity's URL, with its invented API."""
-    if given.authority != DEVELOPMENT_AUTHORITY:
-        return given
-    if not where.development:
-        report.error(
-            blame("Authority"),
-            "is the development identity; expected https://login.microsoftonline.com/<tenant id>",
-        )
     client_id = given.rules.client_id or DEVELOPMENT_CLIENT_ID
     return given._replace(
         authority=f"{where.identity}/{DEVELOPMENT_TENANT}",
@@ -182,73 +117,91 @@ def _of_development(
     )
 
 
-class _Authority(NamedTuple):
-    scheme: str
-    host: str
-    tenant: str
-
-
 def _authority(
     given: Identity, blame: Blame, report: Report, *, development: bool
-) -> _Authority | None:
+) -> Authority | None:
     at = blame("Authority")
-    expected = "expected https://login.microsoftonline.com/<tenant id>"
     if given.authority is None:
-        report.error(at, f"missing; {expected}")
+        report.error(at, f"missing; expected {given.expected}")
         return None
-    match = _AUTHORITY.fullmatch(given.authority)
-    if match is None:
-        report.error(at, f"cannot be used; {expected}")
+    if given.authority == DEVELOPMENT_AUTHORITY:
+        text = f"is the development identity, outside development; expected {given.expected}"
+        report.error(at, text)
         return None
-    scheme, host, tenant = match[1].lower(), match[2].lower(), match[3].lower()
-    host = _OTHER_NAMES.get(host, host)
-    local = development and is_loopback(urlsplit(f"//{host}").hostname or "")
-    if scheme == "http" and not local and (given.require_https or not development):
-        report.error(at, f"is not https; {expected}")
+    found = authority.parse(given.authority)
+    if found is None:
+        report.error(at, f"cannot be used; expected {given.expected}")
+        return None
+    local = development and is_loopback(urlsplit(f"//{found.host}").hostname or "")
+    if found.scheme == "http" and not local and (given.require_https or not development):
+        report.error(blame("Instance"), "is not https; expected an https URL")
     elif not given.require_https and not development:
         report.error(blame("RequireHttpsMetadata"), "is false; expected true outside development")
-    placeholder = "{" in tenant  # which is told where placeholders are
-    if not _GUID.fullmatch(tenant) and not given.rules.allowed_tenants and not placeholder:
-        if tenant in _SHARED_AUTHORITIES:
-            text = f"{tenant} would let every tenant in; expected AllowedTenants, or one tenant id"
-        else:
-            text = f"names no tenant id, and tokens name nothing else; {expected} (a GUID)"
-        report.error(at, text)
-    return _Authority(scheme, host, tenant)
+    if not found.is_known and not local:
+        report.warn(
+            blame("Instance"),
+            f"{shown(found.host)} is no sign-in host of Entra ID known here, and who runs it "
+            f"decides who comes in; expected one of {authority.SIGN_IN_HOSTS}",
+        )
+    return found
+
+
+def _check_tenants(found: Authority, allowed: frozenset[str], blame: Blame, report: Report) -> None:
+    """Check that it is decided which tenants are let in, and that the authority serves them."""
+    at = blame("Authority")
+    if not allowed:
+        # A placeholder is told where placeholders are.
+        if found.stands_for or not (found.tenant_id or "{" in found.tenant):
+            whom = f"stands for {found.stands_for}" if found.stands_for else "is no tenant id"
+            text = f"{shown(found.tenant)} {whom}; expected the id of one (a GUID)"
+            report.error(at, f"{text}, or AllowedTenants in a scheme of type JwtBearer")
+    elif found.tenant_id and found.tenant_id not in allowed:
+        text = f"does not name the tenant of the Authority; expected {found.tenant_id} among them"
+        report.error(blame("AllowedTenants"), text)
+    elif found.tenant_id and len(allowed) > 1:
+        report.warn(
+            at,
+            "names one tenant, whose signing keys may not be good for the others of "
+            f"AllowedTenants; expected {found._replace(tenant='organizations').url}",
+        )
 
 
 def _issuers(
-    found: _Authority, tenants: Iterable[str], explicit: Names
+    found: Authority, tenants: frozenset[str], given: Identity, blame: Blame, report: Report
 ) -> Mapping[str, str | None]:
     """Accepted issuers with the tenant each stands for: those of the tenants, or the explicit."""
-    derived: dict[str, str | None] = {}
-    for tenant in tenants:
-        derived[f"{found.scheme}://{found.host}/{tenant}/v2.0"] = tenant
-        v1_host = _CLOUDS.get(found.host, found.host)
-        derived[f"{found.scheme}://{v1_host}/{tenant}/"] = tenant
-    if not explicit:
+    derived = found.issuers(sorted(tenants))
+    if not given.valid_issuers:
         return derived
-    return {issuer: derived.get(issuer) or _tenant_in(issuer) for issuer in explicit}
+    explicit: dict[str, str | None] = {}
+    for index, issuer in enumerate(given.valid_issuers):
+        at = (*blame("ValidIssuers"), index)
+        tenant = explicit[issuer] = derived.get(issuer) or authority.guid_in(issuer)
+        if not issuer.startswith(("https://", "http://")):
+            report.error(at, f"{shown(issuer)} is no URL; expected {_AN_ISSUER}")
+        elif tenant is not None and tenant not in tenants and "{" not in found.tenant:
+            text = f"is the issuer of {tenant}, a tenant that is not let in; expected one that "
+            report.error(at, f"{text}Authority or AllowedTenants names")
+        elif found.is_known and issuer not in derived and "{" not in issuer:
+            text = "no token names this issuer: Entra ID writes "
+            report.warn(at, f"{text}{' or '.join(derived)}, character for character")
+    return explicit
 
 
-def _tenant_in(issuer: str) -> str | None:
-    match = _GUID.search(issuer.lower())
-    return match[0] if match else None
-
-
-def _warn_of_no_match(scheme: EntraScheme, given: Identity, blame: Blame, report: Report) -> None:
+def _warn_of_no_match(scheme: EntraScheme, blame: Blame, report: Report) -> None:
     """Tell of audiences and issuers that no token has together.
 
     Entra puts an App ID URI into the audience of v1 tokens only; v2 tokens name the client id.
     """
-    by_id = any(_GUID.fullmatch(audience.lower()) for audience in scheme.audiences)
-    only_v2 = all(issuer.rstrip("/").endswith("/v2.0") for issuer in scheme.issuers)
+    by_id = any(authority.is_guid(audience) for audience in scheme.audiences)
+    only_v2 = all(issuer.endswith("/v2.0") for issuer in scheme.issuers)
     if only_v2 and not by_id:
+        ids = (audience.removeprefix("api://").lower() for audience in scheme.audiences)
+        client_id = next(filter(authority.is_guid, ids), "<application (client) id>")
         report.warn(
-            blame("ValidIssuers" if given.valid_issuers else "Audience"),
+            blame("ValidIssuers"),
             "no token can match: v2 issuers put the application (client) id into the audience, "
-            "never an App ID URI. Add to the scheme: "
-            '"ClientId": "<application (client) id>"',
+            f'never an App ID URI. Add to the scheme: "ClientId": "{client_id}"',
         )
 
 
@@ -257,6 +210,8 @@ def _guids(values: Names, path: Path, report: Report) -> frozenset[str]:
 
 
 def _guid(value: str, path: Path, report: Report) -> str:
-    if not _GUID.fullmatch(value.lower()):
-        report.error(path, f'"{value}" is no id; expected a GUID such as {DEVELOPMENT_TENANT}')
+    if not authority.is_guid(value.lower()):
+        # Longer than an id: perhaps a secret, in the wrong place.
+        told = shown(value) if len(value) <= len(DEVELOPMENT_TENANT) else "the value"
+        report.error(path, f"{told} is no id; expected a GUID such as {DEVELOPMENT_TENANT}")
     return value.lower()

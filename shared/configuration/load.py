@@ -14,13 +14,17 @@ from msgspec import Meta
 from shared import request_state
 from shared.configuration import (
     azure_mcp,
+    deny,
     jsonc,
     log_level,
     poshmcp,
     poshmcp_authentication,
     poshmcp_content,
+    rate_limits,
+    references,
 )
 from shared.configuration.azure_mcp import AzureAdSection, InboundSection
+from shared.configuration.deny import DenySection
 from shared.configuration.entra import DEVELOPMENT_IDENTITY_PORT, Circumstances
 from shared.configuration.log_level import LoggingSection
 from shared.configuration.model import (
@@ -33,6 +37,8 @@ from shared.configuration.poshmcp import PowerShellSection
 from shared.configuration.poshmcp_authentication import AuthenticationSection
 from shared.configuration.poshmcp_content import PromptsSection, ResourcesSection
 from shared.configuration.problems import ConfigurationError, Problem, Report
+from shared.configuration.rate_limits import RateLimitsSection
+from shared.configuration.references import Resolve
 from shared.configuration.sources import Node, Source, apply_environment, merge
 from shared.validation import Path, Violation, check
 
@@ -54,7 +60,8 @@ _URL = re.compile(
 )
 _PLACEHOLDER = re.compile(r"\{[A-Za-z][\w -]*\}")
 _KEYS_VARIABLE = re.compile(r"^Authentication__(.*__)?Keys([^a-z]|$)", re.IGNORECASE)
-_DIALECTS = ("Authentication", "InboundAuthentication", "AzureAd")
+_DIALECTS = ("Authentication", "inboundAuthentication", "AzureAd")
+_WITHOUT_PLACEHOLDERS = {*(name.lower() for name in _DIALECTS), "outboundauthentication"}
 
 
 class Configuration(msgspec.Struct, rename="pascal", frozen=True):
@@ -72,10 +79,16 @@ class Configuration(msgspec.Struct, rename="pascal", frozen=True):
         dict[str, bool | dict[str, Any]],
         Meta(description="Per toolset: false turns it off, an object holds its settings."),
     ] = {}
+    deny: Annotated[
+        DenySection, Meta(description="Who and what is shut out, whatever else is configured.")
+    ] = DenySection()
+    rate_limits: Annotated[
+        RateLimitsSection, Meta(description="How often one caller may call.")
+    ] = RateLimitsSection()
     inbound_authentication: Annotated[
         InboundSection | None, Meta(description="Who may call, as Azure MCP's pull request has it.")
-    ] = None
-    outbound_authentication: Any = None
+    ] = msgspec.field(default=None, name="inboundAuthentication")
+    outbound_authentication: Any = msgspec.field(default=None, name="outboundAuthentication")
     azure_ad: Annotated[
         AzureAdSection | None, Meta(description="Who may call, as Azure MCP 2.x has it.")
     ] = None
@@ -98,13 +111,15 @@ class Where(TypedDict, total=False):
 
     `config_file` replaces both appsettings files. `loopback` tells whether only this machine can
     reach the listening socket (None: unknown, as under `func start`), `port` where it listens and
-    `identity` the URL of the development identity; these matter only in development.
+    `identity` the URL of the development identity; these matter only in development. `resolve`
+    reads what Key Vault references stand for.
     """
 
     config_file: FilePath | None
     loopback: bool | None
     port: int | None
     identity: str
+    resolve: Resolve | None
 
 
 def load(
@@ -120,6 +135,8 @@ def load(
     )
     report = Report(root)
     report.problems += problems
+    on_functions = bool(environment.get("WEBSITE_INSTANCE_ID"))
+    report.problems += references.resolve(root, where.get("resolve"), on_functions=on_functions)
     if development:
         report.problems += _refuse_development(environment, loopback=where.get("loopback"))
     settings = _settings(report, folder, environment, development, where)
@@ -213,13 +230,14 @@ def _settings(
         public_url = _public_url(configuration.server, report, environment, development, port)
     identity = where.get("identity") or f"http://127.0.0.1:{DEVELOPMENT_IDENTITY_PORT}"
     circumstances = Circumstances(development, public_url or "", identity)
-    authentication = _authentication(configuration, report, circumstances, broken)
+    authentication = _authentication(configuration, environment, report, circumstances, broken)
     selection = poshmcp.read_selection(configuration.power_shell_configuration, report)
     overrides = poshmcp.read_overrides(configuration.power_shell_configuration, report)
     resources = poshmcp_content.read_resources(configuration.mcp_resources, folder, report)
     prompts = poshmcp_content.read_prompts(configuration.mcp_prompts, folder, report)
     level = log_level.read(configuration.logging, environment, report)
     keys = _confirmation_keys(configuration.server, report, development=development)
+    denied = deny.read(configuration.deny, report)
     if found or authentication is None or public_url is None:
         return None
     return Settings(
@@ -235,14 +253,21 @@ def _settings(
         resources,
         prompts,
         level,
+        denied,
+        rate_limits.read(configuration.rate_limits),
     )
 
 
 def _authentication(
-    configuration: Configuration, report: Report, where: Circumstances, broken: set[str]
+    configuration: Configuration,
+    environment: Mapping[str, str],
+    report: Report,
+    where: Circumstances,
+    broken: set[str],
 ) -> AuthenticationSettings | None:
     """Who may call, from the one dialect that the configuration is written in."""
-    there = [name for name in _DIALECTS if report.root.member(name) is not None]
+    nodes = {name: report.root.member(name) for name in _DIALECTS}
+    there = [name for name, node in nodes.items() if node is not None and node.value is not None]
     for name in there[1:]:
         text = f"says who may call, and so does {there[0]}; expected one of them, remove the other"
         report.error((name,), text)
@@ -253,7 +278,7 @@ def _authentication(
     if configuration.inbound_authentication is not None:
         found.append(azure_mcp.read_inbound(configuration.inbound_authentication, report, where))
     if configuration.azure_ad is not None:
-        found.append(azure_mcp.read_azure_ad(configuration.azure_ad, report, where))
+        found.append(azure_mcp.read_azure_ad(configuration.azure_ad, environment, report, where))
     if not found and not broken.intersection(name.lower() for name in there):
         report.error(("Authentication",), "missing; expected a section saying who may call")
     return found[0] if found else None
@@ -287,7 +312,7 @@ def _placeholders(node: Node, path: Path, unknown: set[Path]) -> Iterator[Path]:
             yield from _placeholders(member, (*path, index), unknown)
     elif (
         isinstance(node.value, str)
-        and "authentication" in str(path[0]).lower()
+        and str(path[0]).lower() in _WITHOUT_PLACEHOLDERS
         and _PLACEHOLDER.search(node.value)
     ):
         yield path

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from shared.configuration.problems import Problem, Report
+from shared.wording import shown
 
 VARIABLE = "POSHMCP_LOG_LEVEL"
 """PoshMcp's variable for the same thing; it wins."""
@@ -24,7 +25,7 @@ _EXPECTED = "expected Trace, Debug, Information, Warning, Error, Critical or Non
 
 
 class LoggingSection(msgspec.Struct, rename="pascal", frozen=True):
-    log_level: dict[str, str] = {}
+    log_level: dict[str, str | None] = {}
     file: Any = None
 
 
@@ -33,10 +34,11 @@ def read(section: LoggingSection, environment: Mapping[str, str], report: Report
     given = environment.get(VARIABLE)
     if given is not None:
         if given.lower() not in _LEVELS:
-            text = f'"{given}" is no level; {_EXPECTED}'
+            text = f"{shown(given)} is no level; {_EXPECTED}"
             report.problems.append(Problem(VARIABLE, "environment", text))
         return _LEVELS.get(given.lower())
     default = next((v for k, v in section.log_level.items() if k.lower() == "default"), None)
     if default is not None and default.lower() not in _LEVELS:
-        report.error(("Logging", "LogLevel", "Default"), f'"{default}" is no level; {_EXPECTED}')
+        text = f"{shown(default)} is no level; {_EXPECTED}"
+        report.error(("Logging", "LogLevel", "Default"), text)
     return None if default is None else _LEVELS.get(default.lower())

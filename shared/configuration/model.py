@@ -88,12 +88,27 @@ class InlineKey:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyVaultKeys:
+    """Where API keys are kept as hashes: the secrets of a vault whose names begin with `prefix`.
+
+    `refresh_seconds` is how soon a change in the vault counts, `grace_seconds` how long the last
+    good state serves while the vault is away.
+    """
+
+    uri: str
+    prefix: str
+    refresh_seconds: float
+    grace_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class ApiKeyScheme:
     """An authentication scheme that takes a key in a request header."""
 
     name: str
     header: str
     keys: tuple[InlineKey, ...]
+    vault: KeyVaultKeys | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +183,57 @@ class AuthenticationSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class RateLimit:
+    """A token bucket: what it takes in per second, and what it holds."""
+
+    per_second: float
+    burst: int
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimits:
+    """How often one caller may send requests, and call single tools; paths say where per tool."""
+
+    per_principal: RateLimit | None = None
+    tools: Mapping[str, RateLimit] = field(default_factory=dict)
+    paths: Mapping[str, Path] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """Who and what is shut out. Principals, client ids and tenants are in lower case."""
+
+    keys: frozenset[str] = frozenset()
+    principals: frozenset[str] = frozenset()
+    client_ids: frozenset[str] = frozenset()
+    tenants: frozenset[str] = frozenset()
+    tools: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class DenySecret:
+    """A secret of a vault with more of the same, as JSON.
+
+    It is read every `refresh_seconds`; while it cannot be read, what it said last counts for
+    `grace_seconds`, and then nobody is let in.
+    """
+
+    vault_uri: str
+    name: str
+    refresh_seconds: float
+    grace_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class DenySettings:
+    """The lists of the configuration, the secret that adds to them, and where tools are named."""
+
+    denied: Denied = Denied()
+    secret: DenySecret | None = None
+    paths: Mapping[str, Path] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class ToolSelection:
     """Which tools are offered, by name or wildcard, each with its path in the configuration.
 
@@ -236,3 +302,5 @@ class Settings:
     prompts: tuple[ConfiguredItem, ...] = ()
     log_level: int | None = None
     """The level of the `postern` loggers, on the scale of `logging`; None leaves it to the host."""
+    deny: DenySettings = DenySettings()
+    rate_limits: RateLimits = RateLimits()

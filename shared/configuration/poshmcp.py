@@ -10,9 +10,9 @@ import msgspec
 from msgspec import Meta
 
 from shared.command_names import squashed
-from shared.configuration.entra import Names
 from shared.configuration.model import Listed, Override, Requirement, ToolSelection
 from shared.configuration.problems import Report, path_text
+from shared.configuration.token_rules import Names
 from shared.validation import Path
 
 _POWERSHELL: Path = ("PowerShellConfiguration",)

@@ -12,32 +12,31 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from shared.configuration.entra import (
-    Circumstances,
-    Claims,
-    Identity,
-    Names,
-    TokenRules,
-    read_scheme,
-)
+from shared.configuration import sign_in
+from shared.configuration.entra import Circumstances, Identity, read_scheme
 from shared.configuration.model import (
     ApiKeyScheme,
     AuthenticationSettings,
     Cors,
     EntraScheme,
     InlineKey,
+    KeyVaultKeys,
     ProtectedResource,
     Requirement,
 )
 from shared.configuration.poshmcp import listed, written
 from shared.configuration.problems import Report
+from shared.configuration.token_rules import Claims, Names, TokenRules
 from shared.validation import Path
+from shared.vault_uri import NotAVault, vault_uri
+from shared.wording import shown
 
 MIN_KEY_LENGTH = 32
 _GUIDE_EXAMPLES = {"key-reader", "key-ops"}
 _HEADER_NAME = re.compile(r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
 _ORIGIN = re.compile(r"https?://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 _ABSOLUTE_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s\x00-\x20]+")
+_OF_KEY_SCHEMES = {"HeaderName", "Keys", "AllowInlineKeys"}
 _TAKEN_HEADERS = {
     "accept",
     "authorization",
@@ -65,6 +64,24 @@ class KeySection(msgspec.Struct, rename="pascal", frozen=True):
     roles: Names = []
 
 
+class KeyVaultSection(msgspec.Struct, rename="pascal", frozen=True):
+    vault_uri: Annotated[str, Meta(description="https://<name>.vault.azure.net")]
+    prefix: Annotated[
+        str,
+        Meta(
+            pattern=r"^[0-9A-Za-z-]{0,80}$",
+            description="What the names of the keys' secrets begin with.",
+        ),
+    ] = "mcp-key-"
+    refresh_seconds: Annotated[
+        float, Meta(ge=10, le=3600, description="How soon a change in the vault counts.")
+    ] = 60.0
+    grace_seconds: Annotated[
+        float,
+        Meta(ge=0, le=86400, description="How long the last good state serves without the vault."),
+    ] = 900.0
+
+
 class SchemeSection(TokenRules, rename="pascal", frozen=True):
     type: Literal["JwtBearer", "ApiKey"] = "JwtBearer"
     authority: str | None = None
@@ -77,6 +94,9 @@ class SchemeSection(TokenRules, rename="pascal", frozen=True):
     keys: Annotated[
         dict[str, KeySection], Meta(description="Each name is a key itself: a secret.")
     ] = msgspec.field(default_factory=dict)
+    key_vault: Annotated[
+        KeyVaultSection | None, Meta(description="Ours: keys kept as hashes in a key vault.")
+    ] = None
     allow_inline_keys: Annotated[
         bool, Meta(description="Ours: accept keys written here outside development.")
     ] = False
@@ -153,11 +173,15 @@ def read_authentication(
             text = f'"{origin}" is no origin; expected lower case as in https://app.example.com'
             report.error((*at, "Cors", "AllowedOrigins", index), text)
     active = _active(section, report) if section.enabled else []
+    _warn_of_other_types(section, active, report)
     key_schemes = _key_schemes(section, active, report, development=where.development)
     entra = _entra(section, active, report, where)
     resource = _protected_resource(section.protected_resource, report)
-    if section.protected_resource is not None and entra is None:
+    if section.protected_resource is not None and not _tokens(section, active):
         report.warn((*at, "ProtectedResource"), "not used: no scheme takes bearer tokens")
+    if entra is not None:
+        audiences = (*at, "Schemes", entra.name, "ValidAudiences")
+        sign_in.warn(entra, resource, audiences, (*at, "ProtectedResource"), report, where)
     if any(problem.level == "error" for problem in report.problems[before:]):
         return None
     default = Requirement(
@@ -204,10 +228,24 @@ def _active(section: AuthenticationSection, report: Report) -> list[str]:
     return active
 
 
+def _warn_of_other_types(section: AuthenticationSection, active: list[str], report: Report) -> None:
+    """Warn of what restricts nothing, being a key of the other type of scheme."""
+    silent = SchemeSection()
+    for name in active:
+        scheme = section.schemes[name]
+        other = "ApiKey" if scheme.type == "JwtBearer" else "JwtBearer"
+        for field in msgspec.structs.fields(SchemeSection):
+            for_keys = field.encode_name in _OF_KEY_SCHEMES
+            said = getattr(scheme, field.name) != getattr(silent, field.name)
+            if said and field.name != "type" and for_keys == (other == "ApiKey"):
+                path = ("Authentication", "Schemes", name, field.encode_name)
+                report.warn(path, f"has no effect: it is for schemes of type {other}")
+
+
 def _entra(
     section: AuthenticationSection, active: list[str], report: Report, where: Circumstances
 ) -> EntraScheme | None:
-    names = [name for name in active if section.schemes[name].type == "JwtBearer"]
+    names = _tokens(section, active)
     for name in names[1:]:
         report.error(
             ("Authentication", "Schemes", name),
@@ -228,7 +266,13 @@ def _entra(
         scheme,
     )
     path = ("Authentication", "Schemes", names[0])
-    return read_scheme(given, lambda key: (*path, key), report, where)
+    places = {"Instance": "Authority"}
+    return read_scheme(given, lambda key: (*path, places.get(key, key)), report, where)
+
+
+def _tokens(section: AuthenticationSection, active: list[str]) -> list[str]:
+    """The active schemes that take bearer tokens."""
+    return [name for name in active if section.schemes[name].type == "JwtBearer"]
 
 
 def _protected_resource(
@@ -238,13 +282,12 @@ def _protected_resource(
         return ProtectedResource()
     at: Path = ("Authentication", "ProtectedResource")
     if section.resource is not None and not _ABSOLUTE_URI.fullmatch(section.resource):
-        text = f'"{section.resource}" is no absolute URI; expected the value of Server:PublicUrl'
+        text = f"{shown(section.resource)} is no absolute URI; expected that of Server:PublicUrl"
         report.error((*at, "Resource"), text)
     for index, server in enumerate(section.authorization_servers):
         if not _ABSOLUTE_URI.fullmatch(server):
-            report.error(
-                (*at, "AuthorizationServers", index), f'"{server}" is no URL; expected an issuer'
-            )
+            text = f"{shown(server)} is no URL; expected https://login.microsoftonline.com/<tenant"
+            report.error((*at, "AuthorizationServers", index), f"{text} id>/v2.0")
     return ProtectedResource(
         section.resource,
         section.resource_name,
@@ -275,8 +318,20 @@ def _key_schemes(
             report.error((*path, "HeaderName"), f"is also the header of scheme {headers[header]}")
         headers[header] = name
         keys = _inline_keys(name, scheme, report, development=development)
-        found.append(ApiKeyScheme(name, scheme.header_name, keys))
+        vault = _vault(scheme.key_vault, (*path, "KeyVault"), report)
+        found.append(ApiKeyScheme(name, scheme.header_name, keys, vault))
     return tuple(found)
+
+
+def _vault(section: KeyVaultSection | None, path: Path, report: Report) -> KeyVaultKeys | None:
+    if section is None:
+        return None
+    try:
+        uri = vault_uri(section.vault_uri)
+    except NotAVault as error:
+        report.error((*path, "VaultUri"), f"is {error}")
+        return None
+    return KeyVaultKeys(uri, section.prefix, section.refresh_seconds, section.grace_seconds)
 
 
 def _inline_keys(
@@ -284,7 +339,8 @@ def _inline_keys(
 ) -> tuple[InlineKey, ...]:
     at: Path = ("Authentication", "Schemes", name, "Keys")
     if not scheme.keys:
-        report.error(at, "missing; expected at least one key")
+        if scheme.key_vault is None:
+            report.error(at, "missing; expected at least one key, or KeyVault beside it")
     elif not development and not scheme.allow_inline_keys:
         report.error(
             at,

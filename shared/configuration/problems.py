@@ -7,13 +7,31 @@ from typing import Literal
 
 from shared.configuration.sources import Node
 from shared.validation import Path, Violation
-from shared.wording import json_kind, shown
+from shared.wording import shown
 
 # Names under `Keys` are the keys themselves, and these values are credentials.
 _SECRET_NAMES_UNDER = re.compile(r"^keys$", re.IGNORECASE)
 _SECRET_VALUES = re.compile(
     r"secret|password|token|connection[-_]?string|confirmationkeys|key$", re.IGNORECASE
 )
+# A credential is a secret in all its members but those that only say where it is.
+_CREDENTIALS = re.compile(r"credentials?$", re.IGNORECASE)
+_OPEN_IN_CREDENTIALS = {
+    "sourcetype",
+    "kind",
+    "keyvaulturl",
+    "keyvaultcertificatename",
+    "certificatename",
+    "certificatethumbprint",
+    "certificatesubjectname",
+    "certificatedistinguishedname",
+    "certificatestorepath",
+    "certificatediskpath",
+    "signedassertionfilediskpath",
+    "managedidentityclientid",
+    "tokenexchangeurl",
+    "tokenexchangeauthority",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +77,8 @@ class Report:
             if _may_be_a_key(violation, path):
                 self.error(path[:-1], "holds an unknown key; expected API keys under Keys")
             else:
-                self.error(path, _told(violation, secret=is_secret(path)))
+                secret = is_secret(path) or self.root.is_secret(path)
+                self.error(path, _told(violation, secret=secret))
 
     def _problem(self, path: Path, text: str, level: Literal["error", "warning"]) -> Problem:
         return Problem(path_text(self.root, path), str(self.root.source_of(path)), text, level)
@@ -91,9 +110,12 @@ def path_text(root: Node, path: Path) -> str:
 
 
 def is_secret(path: Path) -> bool:
+    """Whether the value at a path is not to be shown."""
     if any(isinstance(part, str) and _SECRET_NAMES_UNDER.match(part) for part in path):
         return True
     names = [part for part in path if isinstance(part, str)]
+    if any(_CREDENTIALS.search(name) for name in names):
+        return names[-1].lower() not in _OPEN_IN_CREDENTIALS
     return bool(names) and bool(_SECRET_VALUES.search(names[-1]))
 
 
@@ -112,5 +134,5 @@ def _told(violation: Violation, *, secret: bool) -> str:
     if violation.reason == "missing":
         return f"missing; expected {violation.expected}"
     if secret or not isinstance(violation.value, str | int | float):
-        return f"is {json_kind(violation.value)}; expected {violation.expected}"
+        return f"{violation.reason}; expected {violation.expected}"
     return f"{shown(violation.value)} {violation.reason}; expected {violation.expected}"

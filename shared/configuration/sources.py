@@ -24,12 +24,20 @@ class Source:
         return self.name if self.line is None else f"{self.name}:{self.line}"
 
 
+_ENVIRONMENT = Source("environment")
+_VARIABLE = "environment variable "
+
+
 @dataclass(slots=True)
 class Node:
-    """A value and its source. `value` is a scalar, a list of nodes or a dict of nodes."""
+    """A value and its source. `value` is a scalar, a list of nodes or a dict of nodes.
+
+    `secret` marks a value that came from a vault and is not to be told.
+    """
 
     value: Any = field(repr=False)
     source: Source
+    secret: bool = False
 
     def plain(self) -> Any:
         """The value without sources."""
@@ -48,7 +56,20 @@ class Node:
         return next((n for k, n in self.value.items() if k.lower() == key.lower()), None)
 
     def source_of(self, path: Path) -> Source:
-        """The source of the value at `path`, or of the nearest ancestor that is there."""
+        """The source of the value at `path`, or of the nearest ancestor that is there.
+
+        What is missing among variables is missing in the environment, not in one of them.
+        """
+        node, missing = self._nearest(path)
+        return _ENVIRONMENT if missing and node.source.name.startswith(_VARIABLE) else node.source
+
+    def is_secret(self, path: Path) -> bool:
+        """Whether the value at `path` came from a vault."""
+        node, _ = self._nearest(path)
+        return node.secret
+
+    def _nearest(self, path: Path) -> "tuple[Node, bool]":
+        """The node at `path`, or the nearest ancestor there is and True."""
         node = self
         for part in path:
             child: Node | None = None
@@ -57,9 +78,9 @@ class Node:
             elif isinstance(node.value, list) and part < len(node.value):
                 child = node.value[part]
             if child is None:
-                break
+                return node, True
             node = child
-        return node.source
+        return node, False
 
 
 def merge(base: Node, over: Node, *, exact: bool = False) -> Node:
@@ -90,7 +111,7 @@ def apply_environment(root: Node, environment: Mapping[str, str], sections: set[
         if len(parts) < 2 or parts[0].lower() not in folded:
             continue
         shown = _shown(parts)
-        leaf = Node(environment[name], Source(f"environment variable {shown}"))
+        leaf = Node(environment[name], Source(f"{_VARIABLE}{shown}"))
         if len(parts) > MAX_DEPTH or not all(parts) or not _set(root, parts, leaf):
             refused.append(shown)
     return refused

@@ -1,12 +1,14 @@
 """Which credential a request carries, and when it is refused."""
 
 import hashlib
+import time
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from shared.authentication.authenticate import Authenticator, Refused
+from shared.authentication.resource_metadata import describe
 from shared.caller import ANONYMOUS
 from shared.configuration.model import (
     ApiKeyScheme,
@@ -16,6 +18,17 @@ from shared.configuration.model import (
     Requirement,
 )
 from shared.http import Request
+from tests.authentication.issuer import (
+    APP_ID_URI,
+    CLIENT,
+    OTHER_CLIENT,
+    TENANT,
+    USER,
+    Issuer,
+    rsa_key,
+    saying,
+    token,
+)
 
 KEY = "reader-key-0123456789abcdefghijklmnop"
 DEPLOY_KEY = "deploy-key-0123456789abcdefghijklmno"
@@ -182,3 +195,123 @@ async def test_a_challenge_can_tell_which_scopes_are_missing() -> None:
     challenge = Authenticator(SETTINGS, "postern").challenge("insufficient_scope", "More.", ("a",))
     assert str(challenge).startswith('ApiKey realm="postern", error="insufficient_scope"')
     assert 'scope="a"' in str(challenge)
+
+
+# Access tokens
+
+
+def authenticator(issuer: Issuer, *schemes: ApiKeyScheme, **changes: Any) -> Authenticator:
+    """Takes the issuer's tokens, and the keys of some schemes."""
+    issuer.now = int(time.time())
+    settings = replace(SETTINGS, key_schemes=schemes, entra=issuer.scheme(**changes))
+    metadata = describe(settings, APP_ID_URI, ["read"], ["read", "write"])
+    return Authenticator(settings, "postern", metadata, ["app.read", "app.write"])
+
+
+async def refused(tokens: Authenticator, **given: Any) -> Refused:
+    with pytest.raises(Refused) as caught:
+        await tokens.authenticate(request(**given))
+    return caught.value
+
+
+@pytest.mark.parametrize("name", ["Bearer", "bearer", "BEARER", "bEaReR"])
+@pytest.mark.parametrize("around", ["{} {}", "{}   {}", " {} {}\t"])
+async def test_a_token_is_recognised(issuer: Issuer, name: str, around: str) -> None:
+    tokens = authenticator(issuer)
+    header = around.format(name, token(issuer.user()))
+    caller = await tokens.authenticate(request({"authorization": header}))
+    assert (caller.kind, caller.principal) == ("user", f"{TENANT}/{USER}")
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "",
+        "Bearer",
+        "Bearer ",
+        "Bearer\t{}",
+        "Bearer\u00a0{}",
+        "Bearer {} {}",
+        "Bearer {}, Bearer {}",
+        "Bearer {},Bearer {}",
+        'Bearer token="{}"',
+        "Basic {}",
+        "MyBearer {}",
+        "{}",
+    ],
+)
+async def test_what_is_not_bearer_and_one_token_is_401(issuer: Issuer, header: str) -> None:
+    tokens = authenticator(issuer, *SETTINGS.key_schemes)
+    genuine = token(issuer.user())
+    found = await refused(tokens, headers={"authorization": header.replace("{}", genuine)})
+    assert found.status == 401
+    assert str(found.challenge).startswith('Bearer error="invalid_token", error_description="The ')
+    assert genuine not in f"{found!r} {found.challenge}"
+
+
+async def test_a_failing_token_is_never_tried_as_a_key(issuer: Issuer) -> None:
+    forged = token(issuer.user(), key=rsa_key("own"))
+    tokens = authenticator(issuer, scheme("ApiKey", "X-API-Key", forged))
+    found = await refused(tokens, headers={"authorization": f"Bearer {forged}"})
+    assert found.status == 401
+    assert (await tokens.authenticate(request({"x-api-key": forged}))).kind == "key"
+
+
+async def test_a_key_is_never_tried_as_a_token(issuer: Issuer) -> None:
+    tokens = authenticator(issuer, *SETTINGS.key_schemes)
+    found = await refused(tokens, headers={"x-api-key": token(issuer.user())})
+    assert found.status == 401
+    assert str(found.challenge).startswith("Bearer resource_metadata=")
+    assert issuer.requests == []
+
+
+async def test_no_credential_is_challenged_without_an_error(issuer: Issuer) -> None:
+    tokens = authenticator(issuer)
+    assert await tokens.authenticate(request()) is ANONYMOUS
+    refusal = tokens.refusal()
+    assert (refusal.status, str(refusal.challenge)) == (
+        401,
+        "Bearer resource_metadata="
+        '"https://mcp.example.com/.well-known/oauth-protected-resource/mcp", '
+        f'scope="{APP_ID_URI}/read"',
+    )
+    assert (
+        refusal.message
+        == "A credential is needed. Send Authorization: Bearer with an access token."
+    )
+
+
+async def test_who_is_not_let_in_is_known_and_403(issuer: Issuer) -> None:
+    tokens = authenticator(issuer, allowed_client_ids=frozenset({OTHER_CLIENT}))
+    presented = token(issuer.user())
+    found = await refused(tokens, headers={"authorization": f"Bearer {presented}"})
+    assert (found.status, found.challenge) == (403, None)
+    assert found.caller is not None
+    assert found.caller.principal == f"{TENANT}/{USER}"
+    assert CLIENT in found.message
+    assert presented.rpartition(".")[2] not in repr(found)
+
+
+async def test_an_application_without_a_role_is_told_of_those_there_are(issuer: Issuer) -> None:
+    tokens = authenticator(issuer)
+    presented = token(issuer.application(roles=[]))
+    found = await refused(tokens, headers={"authorization": f"Bearer {presented}"})
+    assert found.status == 403
+    assert found.message.endswith("Assign it the app role app.read or app.write.")
+
+
+async def test_without_signing_keys_it_is_503_and_not_401(issuer: Issuer) -> None:
+    issuer.on_keys = saying(500)
+    tokens = authenticator(issuer)
+    presented = token(issuer.user())
+    found = await refused(tokens, headers={"authorization": f"Bearer {presented}"})
+    assert (found.status, found.challenge) == (503, None)
+    assert found.retry_after is not None
+    assert found.retry_after > 0
+
+
+async def test_with_authentication_off_a_token_is_not_even_looked_at(issuer: Issuer) -> None:
+    off = replace(SETTINGS, enabled=False, key_schemes=(), entra=issuer.scheme())
+    given = request({"authorization": f"Bearer {token(issuer.user())}"})
+    assert await Authenticator(off, "postern").authenticate(given) is ANONYMOUS
+    assert issuer.requests == []

@@ -12,7 +12,13 @@ from tests.support import configured, write_configuration
 
 @pytest.fixture(autouse=True)
 def _nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (*HOSTED, "AZURE_FUNCTIONS_ENVIRONMENT", "POSTERN_API_KEY", "WEBSITE_HOSTNAME"):
+    for name in (
+        *HOSTED,
+        "AZURE_FUNCTIONS_ENVIRONMENT",
+        "POSTERN_API_KEY",
+        "POSTERN_TOKEN",
+        "WEBSITE_HOSTNAME",
+    ):
         monkeypatch.delenv(name, raising=False)
 
 

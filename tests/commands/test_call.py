@@ -77,6 +77,70 @@ def test_without_one_the_development_key_is_used(
     assert key not in ended.stdout + ended.stderr
 
 
+@pytest.fixture
+def token(developing: tuple[Path, Running], url: str) -> str:
+    """A token of the invented user who may do everything."""
+    port = url.split(":")[2].removesuffix("/mcp")
+    return support.manage(developing[0], "token", "--port", port).stdout.strip()
+
+
+def test_a_token_comes_from_a_file(
+    url: str, token: str, holding: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "token"
+    file.write_text(f"{token}\n", encoding="utf-8")
+    assert manage.main(["call", "whoami", "--url", url, "--token-file", str(file)]) == 0
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["name"] == "Alma Adler"
+    assert token not in captured.out + captured.err
+
+
+def test_a_token_comes_from_standard_input(
+    url: str, token: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{token}\n"))
+    assert manage.main(["call", "whoami", "--url", url, "--token-file", "-"]) == 0
+    assert json.loads(capsys.readouterr().out)["name"] == "Alma Adler"
+
+
+def test_a_token_in_the_environment_goes_before_a_key(
+    url: str,
+    token: str,
+    holding: None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("POSTERN_TOKEN", token)
+    assert manage.main(["call", "whoami", "--url", url]) == 0
+    assert json.loads(capsys.readouterr().out)["kind"] == "user"
+
+
+def test_a_key_given_by_hand_goes_before_a_token_in_the_environment(
+    url: str,
+    key: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("POSTERN_TOKEN", "a.wrong.token")
+    file = tmp_path / "key"
+    file.write_text(key, encoding="utf-8")
+    assert manage.main(["call", "whoami", "--url", url, "--key-file", str(file)]) == 0
+    assert json.loads(capsys.readouterr().out)["kind"] == "key"
+
+
+def test_a_wrong_token_is_refused_and_not_told(
+    url: str, token: str, holding: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "token"
+    wrong = f"{token[:-8]}AAAAAAAA"
+    file.write_text(wrong, encoding="utf-8")
+    assert manage.main(["call", "whoami", "--url", url, "--token-file", str(file)]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("The endpoint refused: ")
+    assert wrong not in error
+
+
 @pytest.mark.parametrize(
     ("pairs", "told"),
     [
@@ -114,7 +178,12 @@ def test_the_whole_result_is_given_as_json(
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--arg", "novalue"], ["--key-file", "no-such-file"], ["--key-file", "."]],
+    [
+        ["--arg", "novalue"],
+        ["--key-file", "no-such-file"],
+        ["--key-file", "."],
+        ["--token-file", "no-such-file"],
+    ],
 )
 def test_wrong_usage_is_told_before_anything_is_sent(
     arguments: list[str], capsys: pytest.CaptureFixture[str]

@@ -12,6 +12,14 @@ import pytest
 import manage
 from tests.commands import support
 from tests.commands.support import copy_of_the_project
+from tests.configuration.support import (
+    CLIENT_ID,
+    GUIDE_ENTRA,
+    PULL_REQUEST_MANAGED_IDENTITY,
+    PULL_REQUEST_PASSTHROUGH,
+    TENANT,
+    bearer,
+)
 from tests.support import OPS_KEY, READER_KEY, configured, write_configuration
 
 PROFILE = "appsettings.Development.json"
@@ -22,6 +30,11 @@ def scheme(keys: Any) -> dict[str, Any]:
     """The configuration with `Keys` as somebody may have written them."""
     given = {"Type": "ApiKey", "Keys": keys}
     return configured({"Authentication": {"DefaultScheme": "Given", "Schemes": {"Given": given}}})
+
+
+def azure_ad(**changes: Any) -> dict[str, Any]:
+    """A section of Azure MCP 2.x."""
+    return {"AzureAd": {"TenantId": TENANT, "ClientId": CLIENT_ID, **changes}}
 
 
 def test_a_configuration_without_fault_is_fine(
@@ -148,11 +161,25 @@ def test_the_same_is_shown_as_json(settings: Path, capsys: pytest.CaptureFixture
         scheme(SECRET),
         configured({"Toolsets": {"crm": {"Password": SECRET, "ClientSecret": SECRET}}}),
         configured({"Toolsets": {"crm": {"ApiKey": SECRET, "api_key": SECRET}}}),
+        bearer(Keys={SECRET: {}}),
+        configured({"outboundAuthentication": {"clientCredential": {"secret": SECRET}}}),
+        configured({"outboundAuthentication": {"clientCredential": SECRET}}),
+        configured({"outboundAuthentication": {"clientCredential": [SECRET]}}),
+        azure_ad(ClientCredentials=[{"SourceType": "ClientSecret", "ClientSecret": SECRET}]),
+        azure_ad(ClientCredentials=[{"Base64EncodedValue": SECRET}]),
+        azure_ad(ClientCredentials=[{"CertificatePassword": SECRET}]),
+        azure_ad(ClientCredentials=[{"CustomSignedAssertionProviderData": {"x": SECRET}}]),
+        azure_ad(ClientCredentials={"0": SECRET}),
+        azure_ad(ClientCredentials=SECRET),
+        azure_ad(TokenDecryptionCredentials=[{"Base64EncodedValue": SECRET}]),
+        azure_ad(ClientSecret=SECRET),
     ],
     ids=[
         "right", "no grants", "roles no list", "misspelt roles", "key for a key", "key as value",
         "key in an object", "key as a member", "list", "list of objects", "text", "passwords",
-        "api keys",
+        "api keys", "keys of a scheme for tokens", "secret", "credential as text",
+        "credentials as texts", "client secret", "certificate", "password", "data of a provider",
+        "credentials by name", "credentials as text", "decryption", "secret of its own",
     ],
 )  # fmt: skip
 def test_no_secret_is_told_however_it_is_written(
@@ -185,6 +212,44 @@ def test_keys_in_the_environment_are_refused_and_not_told(
         assert "never read from environment variables" in captured.err
 
 
+def test_credentials_in_the_environment_are_not_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = (
+        "AzureAd__ClientCredentials__0__ClientSecret",
+        "AzureAd__ClientCredentials__1__Base64EncodedValue",
+        "AzureAd__ClientCredentials__2__CertificatePassword",
+        "AzureAd__TokenDecryptionCredentials__0__Base64EncodedValue",
+        "outboundAuthentication__clientCredential__secret",
+    )
+    for name in names:
+        monkeypatch.setenv(name, SECRET)
+    file = write_configuration(tmp_path, azure_ad())
+    for action in (["check"], ["show"], ["show", "--json"]):
+        manage.main(["config", *action, "--config", str(file)])
+        captured = capsys.readouterr()
+        assert SECRET not in captured.out + captured.err
+        if action == ["show"]:
+            assert captured.out.count("***") == len(names)
+            assert all(f"environment variable {name}" in captured.out for name in names)
+
+
+def test_where_a_credential_lies_is_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = {
+        "SourceType": "KeyVault",
+        "KeyVaultUrl": "https://vault.example/",
+        "KeyVaultCertificateName": "mine",
+        "ManagedIdentityClientId": CLIENT_ID,
+    }
+    file = write_configuration(tmp_path, azure_ad(ClientCredentials=[shown]))
+    manage.main(["config", "show", "--config", str(file)])
+    told = capsys.readouterr().out
+    for key, value in shown.items():
+        assert f'AzureAd:ClientCredentials[0]:{key} = "{value}"' in told
+
+
 def test_the_schema_takes_a_right_file_and_refuses_a_wrong_one(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -193,6 +258,16 @@ def test_the_schema_takes_a_right_file_and_refuses_a_wrong_one(
     validator = jsonschema.Draft202012Validator(schema)
     validator.check_schema(schema)
     assert validator.is_valid(configured())
+    assert validator.is_valid(bearer())
+    assert validator.is_valid(azure_ad(ClientCredentials=[{"SourceType": "ClientSecret"}]))
+    for text in (PULL_REQUEST_MANAGED_IDENTITY, PULL_REQUEST_PASSTHROUGH, GUIDE_ENTRA):
+        assert validator.is_valid(json.loads(text))
+    assert not validator.is_valid(bearer(ClientId=5))
+    assert not validator.is_valid(bearer(Algorithms=["HS256"]))
+    assert not validator.is_valid(bearer(ClockSkewSeconds=301))
+    assert not validator.is_valid(azure_ad(TenantId=5))
+    assert not validator.is_valid({"inboundAuthentication": {"type": "JwtBearerScheme"}})
+    assert not validator.is_valid({"Logging": {"LogLevel": {"Default": 5}}})
     assert not validator.is_valid(configured({"Server": {"PageSize": "many"}}))
     assert not validator.is_valid(configured({"Authentication": {"Schemes": {"A": {"Type": 5}}}}))
 
@@ -209,6 +284,8 @@ def test_the_development_profile_is_private_and_never_overwritten(tmp_path: Path
     assert stat.S_IMODE((copy / PROFILE).stat().st_mode) == 0o600
     written = profile_of(copy)
     (key,) = written["Authentication"]["Schemes"]["ApiKey"]["Keys"]
+    assert written["Authentication"]["AdditionalSchemes"] == ["Bearer"]
+    assert written["Authentication"]["Schemes"]["Bearer"]["Authority"] == "development"
     again = support.manage(copy, "config", "init")
     assert (again.returncode, again.stderr) == (0, "")
     assert "nothing changed" in again.stdout

@@ -21,6 +21,10 @@ from tests.commands.support import copy_of_the_project
         ["run", "--port", "abc"],
         ["run", "surplus"],
         ["serve", "--port", ""],
+        ["identity", "--port", "x"],
+        ["token", "--user", "alma", "--app"],
+        ["token", "--user"],
+        ["call", "whoami", "--key-file", "a", "--token-file", "b"],
         ["call"],
         ["tools"],
         ["tools", "schema"],
@@ -51,7 +55,8 @@ def test_help_lists_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
         manage.main(["--help"])
     assert exit.value.code == 0
     listed = capsys.readouterr().out
-    for verb in ("run", "serve", "call", "tools", "keys", "config"):
+    verbs = "run", "serve", "identity", "token", "call", "tools", "config", "explain", "keys"
+    for verb in verbs:
         assert f"\n    {verb} " in listed
 
 
@@ -60,6 +65,8 @@ def test_help_lists_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
     [
         ["run"],
         ["serve"],
+        ["identity"],
+        ["token"],
         ["call"],
         ["tools"],
         ["tools", "list"],

@@ -11,6 +11,9 @@ from typing import Any
 
 import pytest
 
+from development.directory import AGENT
+from development.identity import TENANT
+from shared.hosting import uvicorn_server
 from tests.commands.support import (
     ROOT,
     Running,
@@ -47,7 +50,13 @@ def key_of(project: Path) -> str:
 def test_it_says_where_it_listens_and_not_the_key(developing: tuple[Path, Running]) -> None:
     project, server = developing
     port = server.json["url"].split(":")[2].removesuffix("/mcp")
-    assert server.json == {"url": f"http://127.0.0.1:{int(port)}/mcp", "keyFile": PROFILE}
+    identity = server.json["authority"].removesuffix(f"/{TENANT}").rpartition(":")[2]
+    assert server.json == {
+        "url": f"http://127.0.0.1:{int(port)}/mcp",
+        "keyFile": PROFILE,
+        "authority": f"http://127.0.0.1:{int(identity)}/{TENANT}",
+        "clientId": AGENT,
+    }
     assert key_of(project) not in server.said
 
 
@@ -109,6 +118,14 @@ def test_the_printed_ways_to_call_work_as_they_are(tmp_path: Path) -> None:
         assert npx[npx.index("--cli") + 1] == url
         assert npx[npx.index("--header") + 1] == f"X-API-Key: {key_of(copy)}"
 
+        token = next(line for line in lines if line.startswith("  ./manage.py token"))
+        signed_in = manage(copy, *shlex.split(token)[1:])
+        assert signed_in.returncode == 0, signed_in.stderr
+        bearer = {"Authorization": f"Bearer {signed_in.stdout.strip()}"}
+        reply = exchange(url, message("tools/call", {"name": "whoami"}), bearer)
+        assert "Alma Adler" in reply.json["result"]["content"][0]["text"]
+        assert AGENT in server.said
+
         assert server.stop(signal.SIGINT) == 0
         log = server.log.read_text(encoding="utf-8")
     assert log.endswith("Stopped.\n")
@@ -121,7 +138,7 @@ def test_the_guides_keys_work_in_development(tmp_path: Path) -> None:
     file = write_configuration(tmp_path, GUIDE)
     arguments = ("--port", "0", "--json", "--config", str(file))
     with running(copy, "run", *arguments) as server:
-        assert server.json["keyFile"] is None
+        assert server.json["keyFile"] is server.json["authority"] is None
         call = message("tools/call", {"name": "whoami"})
         reader = exchange(server.json["url"], call, {"X-API-Key": "key-reader"})
         assert "key/ApiKey-1" in reader.json["result"]["content"][0]["text"]
@@ -129,6 +146,96 @@ def test_the_guides_keys_work_in_development(tmp_path: Path) -> None:
         assert server.stop(signal.SIGTERM) in (0, -signal.SIGTERM)
         assert "Traceback" not in server.log.read_text(encoding="utf-8")
     assert not (copy / PROFILE).exists()
+    assert not (copy / ".development").exists()
+
+
+def bearer(authority: str, **scheme: object) -> dict[str, object]:
+    """The guide's configuration for access tokens, with what this machine calls it."""
+    given = {
+        "Type": "JwtBearer",
+        "Authority": authority,
+        "Audience": "api://poshmcp-prod",
+        "RequireHttpsMetadata": False,
+        **scheme,
+    }
+    policy = {"RequiredScopes": ["api://poshmcp-prod/access_as_server"]}
+    return {
+        "Authentication": {
+            "Enabled": True,
+            "DefaultScheme": "Bearer",
+            "DefaultPolicy": policy,
+            "Schemes": {"Bearer": given},
+        }
+    }
+
+
+def free_port() -> int:
+    with uvicorn_server.listen("127.0.0.1", 0) as listener:
+        return int(listener.getsockname()[1])
+
+
+@pytest.mark.parametrize("issuers", [[], ["v2.0"]], ids=["v1 tokens", "the guide's issuer"])
+def test_an_authority_on_this_machine_is_served_where_it_is_expected(
+    tmp_path: Path, project: Path, issuers: list[str]
+) -> None:
+    authority = f"http://127.0.0.1:{free_port()}/{TENANT}"
+    scheme = {"ValidIssuers": [f"{authority}/{issuer}" for issuer in issuers]}
+    copy = copy_of_the_project(tmp_path / "project")
+    file = write_configuration(tmp_path, bearer(authority, **scheme))
+    arguments = ("--port", "0", "--json", "--config", str(file))
+    with running(copy, "run", *arguments) as server:
+        assert server.json["authority"] == authority
+        port = server.json["url"].split(":")[2].removesuffix("/mcp")
+        for whose in ((), ("--app",)):
+            token = manage(copy, "token", "--port", port, *whose)
+            assert token.returncode == 0, token.stderr
+            headers = {"Authorization": f"Bearer {token.stdout.splitlines()[-1]}"}
+            call = message("tools/call", {"name": "whoami"})
+            reply = exchange(server.json["url"], call, headers)
+            assert (reply.status, "result" in reply.json) == (200, True), reply.body
+
+
+def test_the_identity_can_be_left_out(tmp_path: Path) -> None:
+    copy = copy_of_the_project(tmp_path / "project")
+    with running(copy, "run", "--port", "0", "--json", "--no-identity") as server:
+        assert server.json["authority"] is server.json["clientId"] is None
+        headers = {"X-API-Key": key_of(copy)}
+        assert exchange(server.json["url"], message("ping"), headers).status == 200
+    assert not (copy / ".development").exists()
+
+
+def test_an_authority_elsewhere_gets_no_identity(tmp_path: Path) -> None:
+    copy = copy_of_the_project(tmp_path / "project")
+    tenant = "0a1b2c3d-0000-4000-8000-000000000001"
+    for authority in (
+        f"https://login.microsoftonline.com/{tenant}",
+        f"http://127.0.0.1:{free_port()}/{tenant}",
+    ):
+        file = write_configuration(tmp_path, bearer(authority))
+        arguments = ("--port", "0", "--json", "--config", str(file))
+        with running(copy, "run", *arguments) as server:
+            assert server.json["authority"] is None
+    assert not (copy / ".development").exists()
+
+
+def test_a_taken_identity_port_is_a_clear_error(tmp_path: Path, project: Path) -> None:
+    with uvicorn_server.listen("127.0.0.1", 0) as taken:
+        port = taken.getsockname()[1]
+        file = write_configuration(tmp_path, bearer(f"http://127.0.0.1:{port}/{TENANT}"))
+        ended = manage(project, "run", "--port", "0", "--config", str(file))
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert f"Port {port} on 127.0.0.1 is taken" in ended.stderr
+    assert "--no-identity" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_keys_others_can_read_are_not_used(tmp_path: Path) -> None:
+    copy = copy_of_the_project(tmp_path / "project")
+    (copy / ".development").mkdir(mode=0o755)
+    ended = manage(copy, "run", "--port", "0")
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "Others can read" in ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 def test_a_wrong_configuration_ends_it_with_every_problem(tmp_path: Path, project: Path) -> None:

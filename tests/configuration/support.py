@@ -12,6 +12,12 @@ from shared.configuration.problems import ConfigurationError, Problem, Report
 
 DEVELOPMENT = {"AZURE_FUNCTIONS_ENVIRONMENT": "Development"}
 SECRET = "s3cret-0123456789-abcdefghijklmnopqrstuvwxyz"
+PUBLIC_URL = "https://mcp.example.com/mcp"
+TENANT = "70a036f6-8e4d-4615-bad6-149c02e7720d"
+OTHER_TENANT = "1c0ffee0-0000-4000-8000-00000000beef"
+CLIENT_ID = "85a0b190-f927-4e27-b286-cd301d965e4a"
+V1_ISSUER = f"https://sts.windows.net/{TENANT}/"
+V2_ISSUER = f"https://login.microsoftonline.com/{TENANT}/v2.0"
 
 # Word for word as the guide prints it.
 GUIDE_API_KEYS = """\
@@ -75,6 +81,80 @@ GUIDE_ENTRA = """\
 }
 }
 """
+
+
+# Word for word as the pull request prints its three configurations.
+PULL_REQUEST_MANAGED_IDENTITY = """\
+{
+  "inboundAuthentication": {
+    "type": "JwtBearerScheme",
+    "azureAd": {
+      "instance": "https://login.microsoftonline.com/",
+      "tenantId": "70a036f6-8e4d-4615-bad6-149c02e7720d",
+      "clientId": "85a0b190-f927-4e27-b286-cd301d965e4a",
+      "audience": "85a0b190-f927-4e27-b286-cd301d965e4a"
+    }
+  },
+  "outboundAuthentication": {
+    "type": "ManagedIdentity",
+    "clientId": "12345678-1234-1234-1234-123456789abc"
+  }
+}
+"""
+
+PULL_REQUEST_PASSTHROUGH = """\
+{
+  "inboundAuthentication": {
+    "type": "JwtBearerScheme",
+    "azureAd": {
+      "instance": "https://login.microsoftonline.com/",
+      "tenantId": "70a036f6-8e4d-4615-bad6-149c02e7720d",
+      "clientId": "85a0b190-f927-4e27-b286-cd301d965e4a",
+      "audience": "85a0b190-f927-4e27-b286-cd301d965e4a"
+    }
+  },
+  "outboundAuthentication": {
+    "type": "JwtPassthrough"
+  }
+}
+"""
+
+PULL_REQUEST_ON_BEHALF_OF = """\
+{
+  "inboundAuthentication": {
+    "type": "JwtBearerScheme",
+    "azureAd": {
+      "instance": "https://login.microsoftonline.com/",
+      "tenantId": "70a036f6-8e4d-4615-bad6-149c02e7720d",
+      "clientId": "85a0b190-f927-4e27-b286-cd301d965e4a",
+      "audience": "85a0b190-f927-4e27-b286-cd301d965e4a"
+    }
+  },
+  "outboundAuthentication": {
+    "type": "JwtObo",
+    "clientCredential": {
+      "kind": "ClientSecret",
+      "secret": "your-client-secret"
+    }
+  }
+}
+"""
+
+
+def bearer(**scheme: Any) -> dict[str, Any]:
+    """A configuration without fault that takes tokens, with keys of its scheme replaced.
+
+    None leaves a key out.
+    """
+    given = {
+        "Type": "JwtBearer",
+        "Authority": f"https://login.microsoftonline.com/{TENANT}",
+        "Audience": PUBLIC_URL,
+        "ClientId": CLIENT_ID,
+        **scheme,
+    }
+    section = {"Enabled": True, "DefaultScheme": "Bearer", "Schemes": {"Bearer": given}}
+    return {"Authentication": section, "Server": {"PublicUrl": PUBLIC_URL}}
 
 
 def load_text(

@@ -8,7 +8,17 @@ import pytest
 
 from shared.configuration.load import HOSTED, load, tree
 from shared.configuration.problems import ConfigurationError
-from tests.configuration.support import DEVELOPMENT, SECRET, errors, load_text, refused
+from tests.configuration.support import (
+    CLIENT_ID,
+    DEVELOPMENT,
+    PUBLIC_URL,
+    SECRET,
+    TENANT,
+    bearer,
+    errors,
+    load_text,
+    refused,
+)
 from tests.support import READER_KEY, configured
 
 ALLOWED = json.dumps(configured(), indent=1)
@@ -203,6 +213,81 @@ def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
         ("AzureAd", "settings.json:9"),
     }
     assert "Server:PublicUrl" in {problem.path for problem in found}
+
+
+# Dialects
+
+
+SECTIONS: dict[str, Any] = {
+    "Authentication": bearer()["Authentication"],
+    "inboundAuthentication": {
+        "type": "JwtBearerScheme",
+        "azureAd": {"tenantId": TENANT, "clientId": CLIENT_ID, "audience": PUBLIC_URL},
+    },
+    "AzureAd": {"TenantId": TENANT, "ClientId": CLIENT_ID, "Audience": PUBLIC_URL},
+}
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("Authentication", "inboundAuthentication"),
+        ("Authentication", "AzureAd"),
+        ("inboundAuthentication", "AzureAd"),
+        ("AzureAd", "Authentication"),
+    ],
+)
+def test_two_ways_to_say_who_may_call_are_refused(tmp_path: Path, names: tuple[str, ...]) -> None:
+    sections = {name: SECTIONS[name] for name in names}
+    text = json.dumps({**sections, "Server": {"PublicUrl": PUBLIC_URL}}, indent=1)
+    (found,) = refused(tmp_path, text)
+    first, second = sorted(names, key=list(SECTIONS).index)
+    assert found.path == second
+    assert found.text == (
+        f"says who may call, and so does {first}; expected one of them, remove the other"
+    )
+
+
+def test_all_three_ways_at_once_are_refused(tmp_path: Path) -> None:
+    text = json.dumps({**SECTIONS, "Server": {"PublicUrl": PUBLIC_URL}})
+    assert {p.path for p in refused(tmp_path, text)} == {"inboundAuthentication", "AzureAd"}
+
+
+def test_a_variable_of_another_dialect_is_refused_beside_the_file(tmp_path: Path) -> None:
+    found = refused(tmp_path, ALLOWED, {"AzureAd__TenantId": TENANT})
+    told = {problem.path: problem.source for problem in found}
+    assert told["AzureAd"] == "environment variable AzureAd__TenantId"
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+def test_a_dialect_that_is_null_is_absent(tmp_path: Path, name: str) -> None:
+    others = {other: None for other in SECTIONS if other != name}
+    text = json.dumps({name: SECTIONS[name], **others, "Server": {"PublicUrl": PUBLIC_URL}})
+    assert load_text(tmp_path, text)[1].problems == []
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+def test_every_dialect_comes_to_the_same_issuer(tmp_path: Path, name: str) -> None:
+    text = json.dumps({name: SECTIONS[name], "Server": {"PublicUrl": PUBLIC_URL}})
+    found = load_text(tmp_path, text)[0].authentication.entra
+    assert found is not None
+    assert found.authority == f"https://login.microsoftonline.com/{TENANT}"
+    assert found.tenants == {TENANT}
+    assert set(found.audiences) == {PUBLIC_URL, CLIENT_ID}
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+def test_a_placeholder_is_an_error_in_every_dialect(tmp_path: Path, name: str) -> None:
+    text = json.dumps({name: SECTIONS[name], "Server": {"PublicUrl": PUBLIC_URL}}, indent=1)
+    found = refused(tmp_path, text.replace(TENANT, "{tenant-id}"))
+    (told,) = [problem for problem in found if "{placeholder}" in problem.text]
+    assert told.path.startswith(f"{name}:")
+    assert told.source.startswith("settings.json:")
+
+
+def test_what_is_missing_among_variables_is_not_blamed_on_one_of_them(tmp_path: Path) -> None:
+    found = refused(tmp_path, "{}", {"AzureAd__ClientId": CLIENT_ID})
+    assert {p.path: p.source for p in found}["AzureAd:TenantId"] == "environment"
 
 
 # Keys of the file

@@ -1,8 +1,9 @@
 """The packaged app on Microsoft's worker library, which exists from Python 3.13 on."""
 
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,13 @@ from tests.functions_host.packaged import unpack
 from tests.support import configured
 
 collect_ignore = (
-    ["test_indexing.py", "test_invocation.py", "test_streaming.py", "test_streaming_adapter.py"]
+    [
+        "test_indexing.py",
+        "test_invocation.py",
+        "test_streaming.py",
+        "test_streaming_adapter.py",
+        "test_tokens.py",
+    ]
     if importlib.util.find_spec("azure_functions_runtime") is None
     else []
 )
@@ -54,9 +61,9 @@ async def count(gate: str, context: ToolContext) -> str:
 '''
 
 
-def extended(folder: Path) -> Path:
-    """The packaged app with two keys and toolsets of its user's."""
-    app = unpack(folder, configured())
+def extended(folder: Path, configuration: Mapping[str, Any] | None = None) -> Path:
+    """The packaged app with toolsets of its user's, and two keys or another configuration."""
+    app = unpack(folder, configuration or configured())
     (app / "toolsets" / "greetings.py").write_text(GREETINGS, encoding="utf-8")
     (app / "toolsets" / "counting.py").write_text(COUNTING, encoding="utf-8")
     return app

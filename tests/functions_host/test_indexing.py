@@ -11,6 +11,7 @@ def test_the_functions_and_their_bindings(host: FunctionsHost) -> None:
         "mcp": "mcp",
         "tools": "tools",
         "protected_resource_metadata": ".well-known/oauth-protected-resource/{*resource}",
+        "authorization_server_metadata": ".well-known/oauth-authorization-server/{*resource}",
         "healthz": "healthz",
         "readyz": "readyz",
     }

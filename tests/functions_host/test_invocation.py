@@ -181,8 +181,9 @@ def test_the_path_is_matched_as_the_host_matches_it(host: FunctionsHost, target:
 
 @pytest.mark.parametrize("suffix", ["", "/", "/mcp", "/mcp/x"])
 def test_there_is_no_metadata_while_only_keys_are_taken(host: FunctionsHost, suffix: str) -> None:
-    reply = host.request("GET", f"/.well-known/oauth-protected-resource{suffix}")
-    assert (reply.status, reply.json["error"]["code"]) == (404, 404)
+    for name in ("oauth-protected-resource", "oauth-authorization-server"):
+        reply = host.request("GET", f"/.well-known/{name}{suffix}")
+        assert (reply.status, reply.json["error"]["code"]) == (404, 404)
 
 
 def test_tools_are_listed_for_people_with_curl(host: FunctionsHost) -> None:

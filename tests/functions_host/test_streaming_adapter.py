@@ -27,6 +27,9 @@ class Endless:
         self.requests.append(request)
         return EventStream({"Content-Type": "text/event-stream"}, self._events())
 
+    async def close(self) -> None:
+        """There is nothing to close."""
+
     async def _events(self) -> AsyncGenerator[bytes, None]:
         try:
             while True:

@@ -18,10 +18,14 @@ class Recorder:
     def __init__(self, response: Response | None = None) -> None:
         self.response = response or Response(200, {"Content-Type": "text/plain"}, b"fine")
         self.requests: list[Request] = []
+        self.closed = False
 
     async def handle(self, request: Request) -> Response:
         self.requests.append(request)
         return self.response
+
+    async def close(self) -> None:
+        self.closed = True
 
 
 async def run(
@@ -92,7 +96,8 @@ async def test_a_204_has_no_length_and_no_body() -> None:
     assert sent[1]["body"] == b""
 
 
-async def test_lifespan_is_answered_so_that_servers_start() -> None:
+async def test_lifespan_is_answered_so_that_servers_start_and_close_the_endpoint() -> None:
+    recorder = Recorder()
     events: list[Event] = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
     sent: list[Event] = []
 
@@ -102,7 +107,8 @@ async def test_lifespan_is_answered_so_that_servers_start() -> None:
     async def send(event: Event) -> None:
         sent.append(event)
 
-    await AsgiApplication(Recorder())({"type": "lifespan"}, receive, send)
+    await AsgiApplication(recorder)({"type": "lifespan"}, receive, send)
+    assert recorder.closed
     assert [event["type"] for event in sent] == [
         "lifespan.startup.complete",
         "lifespan.shutdown.complete",

@@ -12,13 +12,15 @@ import subprocess
 import sys
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.clients.foreign.steps import STEPS
+from tests.clients.foreign.steps import SIGN_IN, STEPS
+from tests.clients.test_sign_in import CONFIGURATION
+from tests.commands.support import copy_of_the_project, running
 from tests.serving import ROOT, serving
 from tests.support import READER_KEY, configured, write_configuration
 
@@ -28,7 +30,7 @@ INSTALLING = 600
 """Seconds that installing one environment may take."""
 RUNNING = 180
 """Seconds that one client may take for all steps, each of which has a cap of its own."""
-COLUMNS = ["connect", *STEPS]
+COLUMNS = ["connect", *STEPS, SIGN_IN]
 VERSIONS = {"modern": "2026-07-28", "legacy": "2025-11-25"}
 
 
@@ -124,15 +126,14 @@ def installed() -> list[Installed]:
     return ready
 
 
-def take(ready: Installed, era: str, url: str, home: str) -> Row:
-    """Run one client in one era. What it writes for its user goes to `home`."""
+def take(ready: Installed, era: str, given: Mapping[str, str]) -> Row:
+    """Run one client in one era, with what it is given as environment variables."""
     row = Row(ready.client.name, era)
-    given = {"CLIENT_URL": url, "CLIENT_KEY": READER_KEY, "CLIENT_ERA": era, "HOME": home}
     try:
         done = subprocess.run(
             ready.command,
             cwd=ROOT,
-            env={**os.environ, **ready.environment, **given},
+            env={**os.environ, **ready.environment, **given, "CLIENT_ERA": era},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -170,25 +171,37 @@ def table(rows: list[Row]) -> Iterator[str]:
 
 
 @contextmanager
-def endpoint() -> Iterator[tuple[str, str]]:
-    """A running endpoint's URL, and a folder for what the clients leave behind."""
-    with tempfile.TemporaryDirectory() as folder:
-        home = Path(folder) / "home"
+def endpoints() -> Iterator[Mapping[str, str]]:
+    """Two running endpoints, as variables for the clients: one that takes a key, and one to sign in
+    at. What the clients write for their user goes to a HOME of theirs."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        home = folder / "home"
         home.mkdir()
         key = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
         server_settings = {"Server": {"ConfirmationKeys": [f"run:{key}"]}}
-        configuration = write_configuration(Path(folder), configured(server_settings))
-        with serving(configuration, f"{PACKAGE}.toolsets") as server:
-            yield server.url, str(home)
+        with_key = write_configuration(folder, configured(server_settings))
+        project = copy_of_the_project(folder / "project")
+        to_sign_in = write_configuration(home, CONFIGURATION)
+        arguments = ("run", "--port", "0", "--json", "--config", str(to_sign_in))
+        with (
+            serving(with_key, f"{PACKAGE}.toolsets") as server,
+            running(project, *arguments) as development,
+        ):
+            yield {
+                "CLIENT_URL": server.url,
+                "CLIENT_KEY": READER_KEY,
+                "SIGN_IN_URL": development.json["url"],
+                "SIGN_IN_CLIENT_ID": development.json["clientId"],
+                "HOME": str(home),
+            }
 
 
 def main() -> int:
     ready = installed()
-    with endpoint() as (url, home), ThreadPoolExecutor(2) as pool:
-        running = [
-            pool.submit(take, one, era, url, home) for one in ready for era in one.client.eras
-        ]
-        rows = [one.result() for one in running]
+    with endpoints() as given, ThreadPoolExecutor(2) as pool:
+        tasks = [pool.submit(take, one, era, given) for one in ready for era in one.client.eras]
+        rows = [task.result() for task in tasks]
     sys.stdout.write("\n".join(table(rows)) + "\n")
     failed = sum(row.failed for row in rows)
     sys.stdout.write(f"{len(rows) - failed} of {len(rows)} client runs without a failure\n")

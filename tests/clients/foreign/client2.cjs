@@ -4,7 +4,7 @@
 const { Client, StreamableHTTPClientTransport } = require("@modelcontextprotocol/client");
 const { adapt, run } = require("./steps.cjs");
 
-run("@modelcontextprotocol/client", async (url, headers, modern) => {
+function made(modern) {
   const client = new Client(
     { name: "foreign", version: "1" },
     {
@@ -16,8 +16,21 @@ run("@modelcontextprotocol/client", async (url, headers, modern) => {
     action: "accept",
     content: { confirm: true },
   }));
-  const transport = new StreamableHTTPClientTransport(new URL(url), { requestInit: { headers } });
-  await client.connect(transport);
+  return client;
+}
+
+const transportTo = (url, options) => new StreamableHTTPClientTransport(new URL(url), options);
+
+const open = (url, authProvider, modern) => ({
+  client: made(modern),
+  transport: transportTo(url, { authProvider }),
+});
+
+async function connect(url, headers, modern) {
+  const client = made(modern);
+  await client.connect(transportTo(url, { requestInit: { headers } }));
   const callTool = (params, options) => client.callTool(params, options);
   return adapt(client, client.getNegotiatedProtocolVersion(), callTool);
-});
+}
+
+run("@modelcontextprotocol/client", connect, open);

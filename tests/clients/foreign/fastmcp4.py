@@ -47,9 +47,13 @@ async def agree(message: str, response_type: Any, params: Any, context: Any) -> 
 
 
 @asynccontextmanager
-async def connect(url: str, headers: dict[str, str], modern: bool) -> AsyncIterator[Adapter]:
+async def connect(
+    url: str, headers: dict[str, str], modern: bool, auth: Any = None
+) -> AsyncIterator[Adapter]:
     fastmcp = import_module("fastmcp")
-    transport = import_module("fastmcp.client.transports").StreamableHttpTransport(url, headers)
+    transport = import_module("fastmcp.client.transports").StreamableHttpTransport(
+        url, headers, auth
+    )
     mode = "auto" if modern else "legacy"
     async with fastmcp.Client(
         transport, timeout=CAP, mode=mode, elicitation_handler=agree

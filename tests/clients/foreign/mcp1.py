@@ -41,10 +41,12 @@ class Adapter:
 
 
 @asynccontextmanager
-async def connect(url: str, headers: dict[str, str], modern: bool) -> AsyncIterator[Adapter]:
+async def connect(
+    url: str, headers: dict[str, str], modern: bool, auth: Any = None
+) -> AsyncIterator[Adapter]:
     mcp = import_module("mcp")
     transport = import_module("mcp.client.streamable_http")
-    http = import_module("httpx").AsyncClient(headers=headers, timeout=CAP)
+    http = import_module("httpx").AsyncClient(headers=headers, auth=auth, timeout=CAP)
     async with (
         http,
         transport.streamable_http_client(url, http_client=http) as (incoming, outgoing, _),

@@ -50,9 +50,11 @@ async def agree(context: Any, params: Any) -> mcp_types.ElicitResult:
 
 
 @asynccontextmanager
-async def connect(url: str, headers: dict[str, str], modern: bool) -> AsyncIterator[Adapter]:
+async def connect(
+    url: str, headers: dict[str, str], modern: bool, auth: Any = None
+) -> AsyncIterator[Adapter]:
     async with (
-        httpx2.AsyncClient(headers=headers, timeout=CAP) as http,
+        httpx2.AsyncClient(headers=headers, auth=auth, timeout=CAP) as http,
         mcp.Client(
             streamable_http_client(url, http_client=http),
             mode="auto" if modern else "legacy",

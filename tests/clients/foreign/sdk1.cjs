@@ -7,10 +7,20 @@ const {
 } = require("@modelcontextprotocol/sdk/client/streamableHttp.js");
 const { adapt, run } = require("./steps.cjs");
 
-run("@modelcontextprotocol/sdk", async (url, headers) => {
-  const client = new Client({ name: "foreign", version: "1" });
-  const transport = new StreamableHTTPClientTransport(new URL(url), { requestInit: { headers } });
+const made = () => new Client({ name: "foreign", version: "1" });
+const transportTo = (url, options) => new StreamableHTTPClientTransport(new URL(url), options);
+
+const open = (url, authProvider) => ({
+  client: made(),
+  transport: transportTo(url, { authProvider }),
+});
+
+async function connect(url, headers) {
+  const client = made();
+  const transport = transportTo(url, { requestInit: { headers } });
   await client.connect(transport);
   const callTool = (params, options) => client.callTool(params, undefined, options);
   return adapt(client, transport.protocolVersion, callTool);
-});
+}
+
+run("@modelcontextprotocol/sdk", connect, open);

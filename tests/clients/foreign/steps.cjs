@@ -61,6 +61,48 @@ const STEPS = {
   },
 };
 
+/** Picks an invented user on the sign-in page that a client opens; resolves to the code. */
+async function pick(url, user) {
+  const page = await (await fetch(url)).text();
+  const ticket = page.match(/name="ticket" value="([^"]*)"/)[1];
+  const action = page.match(/<form method="post" action="([^"]*)"/)[1].replaceAll("&amp;", "&");
+  const body = new URLSearchParams({ ticket, user });
+  const sent = await fetch(new URL(action, url), { method: "POST", body, redirect: "manual" });
+  const back = new URL(sent.headers.get("location"));
+  return back.searchParams.get("code") ?? Promise.reject(new Error(back.search));
+}
+
+/** The step on a connection of its own: from a 401 to the tools, as one of the invented users.
+ * `open(url, provider)` makes a client and a transport that are not connected yet. */
+async function signIn(open) {
+  const { SIGN_IN_URL, SIGN_IN_CLIENT_ID } = process.env;
+  const callback = "http://localhost:33418/callback";
+  let code, tokens, verifier;
+  const provider = {
+    redirectUrl: callback,
+    clientMetadata: { client_name: "foreign", redirect_uris: [callback] },
+    clientInformation: () => ({ client_id: SIGN_IN_CLIENT_ID }),
+    tokens: () => tokens,
+    saveTokens: (saved) => void (tokens = saved),
+    codeVerifier: () => verifier,
+    saveCodeVerifier: (saved) => void (verifier = saved),
+    redirectToAuthorization: async (url) => void (code = await pick(url, "alma@postern.example")),
+  };
+  const first = open(SIGN_IN_URL, provider);
+  await first.client.connect(first.transport).then(
+    () => Promise.reject(new Error("connected without signing in")),
+    (error) => (code ? undefined : Promise.reject(error)),
+  );
+  await first.transport.finishAuth(code);
+  const { client, transport } = open(SIGN_IN_URL, provider);
+  await client.connect(transport);
+  const names = (await client.listTools()).tools.map((tool) => tool.name);
+  deepStrictEqual(names.includes("whoami"), true);
+  const who = await client.callTool({ name: "whoami", arguments: {} });
+  deepStrictEqual(JSON.parse(who.content[0].text).name, "Alma Adler");
+  await client.close();
+}
+
 const say = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
 
 function capped(promise) {
@@ -74,8 +116,9 @@ function capped(promise) {
 const reason = (error) => `${error.name}: ${error.message}`;
 
 /** Take every step with the client that `connect(url, headers, modern)` resolves to. A step that
- * returns a text is one that the client cannot take, and the text says why. */
-exports.run = async (name, connect) => {
+ * returns a text is one that the client cannot take, and the text says why. `open` is for signing
+ * in; without it the client cannot. */
+exports.run = async (name, connect, open) => {
   const file = join(process.env.NODE_PATH, name, "package.json");
   say({ version: JSON.parse(readFileSync(file, "utf8")).version });
   const { CLIENT_URL, CLIENT_KEY, CLIENT_ERA } = process.env;
@@ -94,6 +137,10 @@ exports.run = async (name, connect) => {
     }
     step = "close";
     await capped(client.close());
+    step = "sign in";
+    if (!open) return say({ step, result: "n/a", reason: "it opens a browser, which is not here" });
+    await capped(signIn((url, provider) => open(url, provider, CLIENT_ERA === "modern")));
+    say({ step, result: "ok" });
   } catch (error) {
     say({ step, result: "FAILED", reason: reason(error) });
   }

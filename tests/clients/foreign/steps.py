@@ -12,6 +12,8 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any, NamedTuple, Protocol
 
+from tests.clients.signing_in import Person, provider
+
 CAP = 20
 """Seconds that a step may take."""
 
@@ -43,8 +45,13 @@ class Client(Protocol):
     async def complete(self, prompt: str, argument: str, value: str) -> list[str]: ...
 
 
-Connect = Callable[[str, dict[str, str], bool], AbstractAsyncContextManager[Client]]
-"""Connect to a URL with headers, in the modern era or the legacy one."""
+class Connect(Protocol):
+    """Connect to a URL with headers, in the modern era or the legacy one; or with `auth`, an OAuth
+    provider."""
+
+    def __call__(
+        self, url: str, headers: dict[str, str], modern: bool, auth: Any = None
+    ) -> AbstractAsyncContextManager[Client]: ...
 
 
 def expect(actual: Any, expected: Any) -> None:
@@ -116,6 +123,20 @@ STEPS: dict[str, Callable[[Client], Awaitable[None]]] = {
 }
 
 
+SIGN_IN = "sign in"
+"""The step on a connection of its own: from a 401 to the tools, as one of the invented users."""
+
+
+async def sign_in(connect: Connect, modern: bool) -> None:
+    person = Person("alma@postern.example")
+    url, client_id = os.environ["SIGN_IN_URL"], os.environ["SIGN_IN_CLIENT_ID"]
+    async with connect(url, {}, modern, provider(url, client_id, person)) as client:
+        expect("whoami" in await client.tools(), True)
+        who = await client.call("whoami", {}, None)
+    expect(json.loads(who.text)["name"], "Alma Adler")
+    expect(len(person.opened), 1)
+
+
 def say(**members: str) -> None:
     sys.stdout.write(json.dumps(members) + "\n")
     sys.stdout.flush()
@@ -147,6 +168,10 @@ async def take(connect: Connect) -> None:
                 else:
                     say(step=step, result="ok")
             step = "close"
+        step = SIGN_IN
+        async with asyncio.timeout(CAP):
+            await sign_in(connect, modern)
+        say(step=step, result="ok")
     except Exception as error:
         say(step=step, result="FAILED", reason=reason(error))
 
