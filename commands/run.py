@@ -18,6 +18,8 @@ from development.serving import NotDevelopment, Served
 from shared import startup
 from shared.configuration import load
 from shared.configuration.problems import ConfigurationError
+from shared.credentials.by_caller import Around
+from shared.credentials.entra_app import Reach
 from shared.hosting import uvicorn_server
 
 
@@ -30,6 +32,11 @@ def configure(parser: ArgumentParser) -> None:
         "--no-identity",
         action="store_true",
         help="do not serve the development identity (manage.py identity serves it alone)",
+    )
+    parser.add_argument(
+        "--use-my-azure-login",
+        action="store_true",
+        help="let tools call Azure as whoever is signed in on this machine (az login)",
     )
     parser.set_defaults(main=main)
 
@@ -45,10 +52,15 @@ def main(arguments: Namespace) -> int:
         return 1
     number = listener.getsockname()[1]
     variables = environment(development=True)
-    where = load.Where(config_file=arguments.config, loopback=True, port=number)
+    where = load.Where(
+        config_file=arguments.config,
+        loopback=True,
+        port=number,
+        use_azure_login=arguments.use_my_azure_login,
+    )
     try:
         offer, served = _offer(variables, where, arguments)
-        endpoint = startup.endpoint_of(offer, loopback=True)
+        endpoint = startup.endpoint_of(offer, loopback=True, around=_around(served))
     except ConfigurationError as error:
         listener.close()
         tell_problems(error.problems)
@@ -105,6 +117,15 @@ def _offer(
     except BaseException:
         beside.close()
         raise
+
+
+def _around(served: Served | None) -> Around:
+    """How outbound credentials reach the development identity: MSAL takes https only."""
+    reach = {}
+    if served is not None:
+        secure = Reach(served.secure_base, served.certificate_authority)
+        reach[served.identity.base] = secure
+    return Around(development=True, reach=reach)
 
 
 def development_key() -> str | None:

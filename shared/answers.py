@@ -7,7 +7,7 @@ import functools
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -43,7 +43,11 @@ from shared.tools.runner import Failure, Outcome, Runner
 from shared.tools.uri_template import MAX_URI
 from shared.wording import shown
 
+if TYPE_CHECKING:
+    from shared.credential import Credential
+
 Item = TypeVar("Item", Tool, Resource, Prompt)
+CredentialOf = Callable[[Caller], "Credential"]
 
 _NO_KEYS = "This endpoint cannot ask: Server:ConfirmationKeys is not set."
 _NO_CLIENT = "This client cannot be asked: it needs protocol version 2026-07-28."
@@ -69,12 +73,14 @@ class Answers:
         authenticator: Authenticator,
         deny: DenyList,
         limiter: RateLimiter,
+        credential_of: CredentialOf | None = None,
     ) -> None:
         server = settings.server
         self._settings = settings
         self._catalogue = catalogue
         self._policies = policies
         self._authenticator = authenticator
+        self._credential_of = credential_of
         self._deny = deny
         self._limiter = limiter
         self._tools = {name: _tool(tool) for name, tool in catalogue.tools.items()}
@@ -178,10 +184,13 @@ class Answers:
         with self._round(call, caller, name, given) as inputs:
             outcome = self._unconfirmed(tool, given, inputs)
             if outcome is None:
-                outcome = await self._runner.run(
-                    tool, given, caller, record.correlation_id, report, inputs
-                )
+                with self._acting(caller, record) as credential:
+                    outcome = await self._runner.run(
+                        tool, given, caller, record.correlation_id, report, inputs, credential
+                    )
         record.outcome = outcome.kind
+        if outcome.claims is not None:
+            self._challenge(call, outcome.claims, outcome.texts[0])
         content = Content(
             outcome.texts,
             outcome.blocks,
@@ -190,6 +199,25 @@ class Answers:
             is_error=outcome.is_error,
         )
         return self._results.call(content, call.version)
+
+    @contextmanager
+    def _acting(self, caller: Caller, record: Record) -> Iterator["Credential | None"]:
+        """The credential with which a tool calls Azure; as whom it did goes into the record."""
+        credential = self._credential_of(caller) if self._credential_of else None
+        try:
+            yield credential
+        finally:
+            if credential is not None:
+                record.acted_as = credential.acted_as
+
+    def _challenge(self, call: Call, claims: str, text: str) -> None:
+        """Raise the 401 with which a client gets a token that satisfies claims, when that is how
+        claims challenges reach the client."""
+        outbound = self._settings.outbound
+        if outbound is not None and outbound.claims_challenge == "http401":
+            what = "Azure asks for a token that satisfies more claims."
+            challenge = self._authenticator.challenge("insufficient_claims", what, claims=claims)
+            raise Refusal(401, text, {"WWW-Authenticate": str(challenge)}, call.id)
 
     @contextmanager
     def _round(
@@ -288,10 +316,14 @@ class Answers:
         self._authorize(call, caller, uri[:80], decision, unknown, record)
         if resource is None:
             raise unknown()
-        with _failures(call, record), self._round(call, caller, uri, {}) as inputs:
+        with (
+            self._failures(call, record),
+            self._round(call, caller, uri, {}) as inputs,
+            self._acting(caller, record) as credential,
+        ):
             shape = functools.partial(reading.contents, resource, uri)
             read, id = self._runner.read, record.correlation_id
-            contents = await read(resource.call, given, caller, id, inputs, shape)
+            contents = await read(resource.call, given, caller, id, inputs, credential, shape)
         return self._results.read(contents, call.version)
 
     async def _get_prompt(self, call: Call, caller: Caller, record: Record) -> Any:
@@ -300,9 +332,14 @@ class Answers:
         prompts, policy = self._catalogue.prompts, self._policies.prompts
         prompt = self._permitted(call, caller, name, prompts, policy, unknown, record)
         given = call.params.get("arguments") or {}
-        with _failures(call, record), self._round(call, caller, name, given) as inputs:
+        with (
+            self._failures(call, record),
+            self._round(call, caller, name, given) as inputs,
+            self._acting(caller, record) as credential,
+        ):
             read, id = self._runner.read, record.correlation_id
-            messages = await read(prompt.call, given, caller, id, inputs, reading.messages)
+            shape = reading.messages
+            messages = await read(prompt.call, given, caller, id, inputs, credential, shape)
         return self._results.prompt(prompt.call.signature.description, messages, call.version)
 
     async def _complete(self, call: Call, caller: Caller, record: Record) -> Any:
@@ -319,7 +356,7 @@ class Answers:
             record.resource = name
             resources, policy = self._catalogue.resources, self._policies.resources
             item = self._permitted(call, caller, name, resources, policy, unknown, record)
-        with _failures(call, record):
+        with self._failures(call, record):
             values = await self._runner.complete(
                 item.call,
                 item.options.complete,
@@ -329,6 +366,21 @@ class Answers:
                 record.correlation_id,
             )
         return self._results.complete(values, call.version)
+
+    @contextmanager
+    def _failures(self, call: Call, record: Record) -> Iterator[None]:
+        """Turn what a resource or prompt could not do into a JSON-RPC error."""
+        modern = FEATURES[call.version].modern
+        try:
+            yield
+        except Failure as failure:
+            record.outcome = failure.kind
+            if failure.claims is not None:
+                self._challenge(call, failure.claims, failure.text)
+            bad = failure.kind == "bad_arguments"
+            fault = faults.INVALID_PARAMS if bad else faults.INTERNAL_ERROR
+            raise ProtocolError(fault, failure.text, id=call.id, modern=modern) from None
+        record.outcome = "ok"
 
     def _permitted(
         self,
@@ -418,20 +470,6 @@ def _no_resource(call: Call, uri: str) -> ProtocolError:
     fault = faults.RESOURCE_NOT_FOUND if modern else faults.RESOURCE_NOT_FOUND_LEGACY
     data = {"uri": uri[:MAX_URI]}
     return ProtocolError(fault, "Resource not found.", id=call.id, modern=modern, data=data)
-
-
-@contextmanager
-def _failures(call: Call, record: Record) -> Iterator[None]:
-    """Turn what a resource or prompt could not do into a JSON-RPC error."""
-    modern = FEATURES[call.version].modern
-    try:
-        yield
-    except Failure as failure:
-        record.outcome = failure.kind
-        bad = failure.kind == "bad_arguments"
-        fault = faults.INVALID_PARAMS if bad else faults.INTERNAL_ERROR
-        raise ProtocolError(fault, failure.text, id=call.id, modern=modern) from None
-    record.outcome = "ok"
 
 
 def _tool(tool: Tool) -> ToolDefinition:

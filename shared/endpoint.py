@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from shared.answers import Answers, refusal_of, too_many
+from shared.answers import Answers, CredentialOf, refusal_of, too_many
 from shared.audit import record as audit
 from shared.audit.record import Record
 from shared.authentication.authenticate import Authenticator, Refused
@@ -54,8 +54,8 @@ class Endpoint:
     """The MCP endpoint, independent of what hosts it.
 
     `loopback` says that only this machine can reach it, which is when a strange Host header means
-    DNS rebinding. `max_body` is the largest body taken, in bytes; a host need not read more than
-    one byte further.
+    DNS rebinding. `credential_of` gives each caller's credential for Azure. `max_body` is the
+    largest body taken, in bytes; a host need not read more than one byte further.
     """
 
     def __init__(
@@ -67,6 +67,7 @@ class Endpoint:
         loopback: bool,
         deny: DenyList,
         vaults: "Vaults",
+        credential_of: CredentialOf | None = None,
     ) -> None:
         self._settings = settings
         self._policies = policies
@@ -83,7 +84,13 @@ class Endpoint:
         self._deny = deny
         self._limiter = RateLimiter(settings.rate_limits)
         self._answers = Answers(
-            settings, catalogue, policies, self._authenticator, self._deny, self._limiter
+            settings,
+            catalogue,
+            policies,
+            self._authenticator,
+            self._deny,
+            self._limiter,
+            credential_of,
         )
         self._open: set[asyncio.Future[Any]] = set()
         self._own_origin = _origin_of(settings.public_url)
@@ -358,6 +365,9 @@ async def _last(call: Call, work: "asyncio.Future[Any]") -> dict[str, Any]:
         return _success(call, await work)
     except ProtocolError as error:
         return error.body()
+    except Refusal as refusal:
+        # The status has been sent; what the client should do is at least said.
+        return error_body(refusal.status, refusal.message, refusal.id)
     except Exception:
         _log.exception("a streamed call failed")
         return error_body(faults.INTERNAL_ERROR.code, "Internal error.", call.id)

@@ -1,5 +1,6 @@
 """From files to a working endpoint, or to one that refuses everything and says why in the log."""
 
+import dataclasses
 import functools
 import logging
 from collections.abc import Callable, Iterable, Mapping
@@ -15,6 +16,7 @@ from shared.authorization.policy import Policies, Policy, Rule
 from shared.configuration.load import Where, load
 from shared.configuration.model import ConfiguredItem, Listed, Requirement, Settings
 from shared.configuration.problems import ConfigurationError, Problem, Report
+from shared.credentials.by_caller import Around, Credentials
 from shared.endpoint import Endpoint
 from shared.key_vault import Vaults
 from shared.tools import catalogue as toolsets
@@ -102,8 +104,13 @@ def build(
     return endpoint_of(offered, loopback=bool(where.get("loopback")))
 
 
-def endpoint_of(offered: Offer, *, loopback: bool = False) -> Endpoint:
-    """The endpoint for an offer, its warnings logged and its log level set."""
+def endpoint_of(
+    offered: Offer, *, loopback: bool = False, around: Around | None = None
+) -> Endpoint:
+    """The endpoint for an offer, its warnings logged and its log level set.
+
+    `around` is what outbound credentials are made with, when it is not the usual.
+    """
     if offered.settings.log_level is not None:
         logging.getLogger("postern").setLevel(offered.settings.log_level)
     # What was decided is recorded at any level, the host's own included.
@@ -112,6 +119,10 @@ def endpoint_of(offered: Offer, *, loopback: bool = False) -> Endpoint:
         _log.warning("%s", warning)
     settings, opened = offered.settings, offered.vaults()
     deny = DenyList(settings.deny, vaults.deny_reader(opened, settings.deny.secret))
+    credentials = None
+    if settings.outbound is not None:
+        usual = around or Around(development=settings.development)
+        credentials = Credentials(settings.outbound, dataclasses.replace(usual, vaults=opened))
     return Endpoint(
         settings,
         offered.catalogue,
@@ -119,6 +130,7 @@ def endpoint_of(offered: Offer, *, loopback: bool = False) -> Endpoint:
         loopback=loopback,
         deny=deny,
         vaults=opened,
+        credential_of=credentials.of if credentials else None,
     )
 
 

@@ -19,7 +19,8 @@ class Record(msgspec.Struct, rename="camel", omit_defaults=True):
     Holds no arguments, results, tokens or keys. `method`, `tool`, `resource` and `prompt` are the
     caller's own words, cut to a length. `decision` is `allowed`, `denied` (no usable credential,
     not permitted, or hidden from the caller) or `invalid` (not a request that could be decided on,
-    the default); `outcome` says how an allowed one ended.
+    the default); `outcome` says how an allowed one ended; `acted_as` as whom its tool got tokens
+    for Azure.
     """
 
     correlation_id: str
@@ -36,6 +37,7 @@ class Record(msgspec.Struct, rename="camel", omit_defaults=True):
     rule: str = ""
     reason: str = ""
     outcome: str = ""
+    acted_as: str = ""
     status: int = 0
     duration_ms: float = 0.0
     time: str = ""

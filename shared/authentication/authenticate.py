@@ -1,5 +1,6 @@
 """From the credential on a request to a caller: the order of the checks, in one place."""
 
+import base64
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -144,17 +145,22 @@ class Authenticator:
         return Refused(401, reason, self.challenge("invalid_token", reason))
 
     def challenge(
-        self, error: str | None = None, description: str | None = None, scopes: Sequence[str] = ()
+        self,
+        error: str | None = None,
+        description: str | None = None,
+        scopes: Sequence[str] = (),
+        claims: str | None = None,
     ) -> Challenge:
         """How to ask for a credential, with what is wrong with the present one.
 
         `scopes`, in short form, are what the request needs; without any, what clients should ask
-        for at first.
+        for at first. `claims` are JSON that the next token has to satisfy.
         """
         if self._metadata is None:
             return Challenge("ApiKey", self._realm, error, description, scopes)
         wanted = self._metadata.qualified(scopes) or self._metadata.scopes
-        return Challenge("Bearer", None, error, description, wanted, self._metadata.url)
+        encoded = base64.b64encode(claims.encode()).decode() if claims else None
+        return Challenge("Bearer", None, error, description, wanted, self._metadata.url, encoded)
 
     def _how(self) -> str:
         ways = ["Authorization: Bearer with an access token"] * (self._tokens is not None)

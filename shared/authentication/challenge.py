@@ -12,7 +12,8 @@ class Challenge:
 
     `ApiKey` challenges name a realm; `Bearer` ones (RFC 6750 section 3) say where the protected
     resource metadata is (RFC 9728 section 5.1) and which scopes to ask for. A host may keep only
-    one `WWW-Authenticate` line, so there is never more than one.
+    one `WWW-Authenticate` line, so there is never more than one. `claims` are what the next token
+    has to satisfy, as JSON in base64 (Microsoft's claims challenge).
     """
 
     scheme: str
@@ -21,6 +22,7 @@ class Challenge:
     description: str | None = None
     scopes: Sequence[str] = ()
     resource_metadata: str | None = None
+    claims: str | None = None
 
     def __str__(self) -> str:
         parameters = {
@@ -28,6 +30,7 @@ class Challenge:
             "error": self.error,
             "error_description": self.description,
             "resource_metadata": self.resource_metadata,
+            "claims": self.claims,
             "scope": " ".join(self.scopes) or None,
         }
         quoted = [f'{k}="{_quoted(v)}"' for k, v in parameters.items() if v is not None]

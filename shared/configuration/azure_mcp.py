@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from shared.configuration import authority, azure_mcp_variables, sign_in
+from shared.configuration.azure_mcp_outbound import ClientCredentialEntry, OutgoingStrategy
 from shared.configuration.entra import Circumstances, Identity, read_scheme
 from shared.configuration.model import (
     AuthenticationSettings,
@@ -58,7 +59,11 @@ class AzureAdSection(msgspec.Struct, rename="pascal", frozen=True):
     allow_web_api_to_be_authorized_by_a_c_l: bool = msgspec.field(
         default=False, name="AllowWebApiToBeAuthorizedByACL"
     )
-    client_credentials: Any = None
+    client_credentials: list[ClientCredentialEntry] = []
+    outgoing_auth_strategy: Annotated[
+        OutgoingStrategy | None,
+        Meta(description="Ours: what Azure MCP takes as --outgoing-auth-strategy."),
+    ] = None
     app_home_tenant_id: Any = None
     azure_region: Any = None
     client_capabilities: Any = None

@@ -14,9 +14,11 @@ from msgspec import Meta
 from shared import request_state
 from shared.configuration import (
     azure_mcp,
+    azure_mcp_outbound,
     deny,
     jsonc,
     log_level,
+    outbound_section,
     poshmcp,
     poshmcp_authentication,
     poshmcp_content,
@@ -33,6 +35,8 @@ from shared.configuration.model import (
     ServerSettings,
     Settings,
 )
+from shared.configuration.outbound import OutboundSettings
+from shared.configuration.outbound_section import OutboundSection, Surroundings
 from shared.configuration.poshmcp import PowerShellSection
 from shared.configuration.poshmcp_authentication import AuthenticationSection
 from shared.configuration.poshmcp_content import PromptsSection, ResourcesSection
@@ -88,7 +92,10 @@ class Configuration(msgspec.Struct, rename="pascal", frozen=True):
     inbound_authentication: Annotated[
         InboundSection | None, Meta(description="Who may call, as Azure MCP's pull request has it.")
     ] = msgspec.field(default=None, name="inboundAuthentication")
-    outbound_authentication: Any = msgspec.field(default=None, name="outboundAuthentication")
+    outbound_authentication: Annotated[
+        OutboundSection | None,
+        Meta(description="As whom tools call Azure, as Azure MCP's pull request has it."),
+    ] = msgspec.field(default=None, name="outboundAuthentication")
     azure_ad: Annotated[
         AzureAdSection | None, Meta(description="Who may call, as Azure MCP 2.x has it.")
     ] = None
@@ -111,14 +118,16 @@ class Where(TypedDict, total=False):
 
     `config_file` replaces both appsettings files. `loopback` tells whether only this machine can
     reach the listening socket (None: unknown, as under `func start`), `port` where it listens and
-    `identity` the URL of the development identity; these matter only in development. `resolve`
-    reads what Key Vault references stand for.
+    `identity` the URL of the development identity; these matter only in development, as does
+    `use_azure_login`: that tools may call Azure as the developer. `resolve` reads what Key Vault
+    references stand for.
     """
 
     config_file: FilePath | None
     loopback: bool | None
     port: int | None
     identity: str
+    use_azure_login: bool
     resolve: Resolve | None
 
 
@@ -231,6 +240,7 @@ def _settings(
     identity = where.get("identity") or f"http://127.0.0.1:{DEVELOPMENT_IDENTITY_PORT}"
     circumstances = Circumstances(development, public_url or "", identity)
     authentication = _authentication(configuration, environment, report, circumstances, broken)
+    outbound = _outbound(configuration, environment, authentication, report, development, where)
     selection = poshmcp.read_selection(configuration.power_shell_configuration, report)
     overrides = poshmcp.read_overrides(configuration.power_shell_configuration, report)
     resources = poshmcp_content.read_resources(configuration.mcp_resources, folder, report)
@@ -255,6 +265,7 @@ def _settings(
         level,
         denied,
         rate_limits.read(configuration.rate_limits),
+        outbound,
     )
 
 
@@ -282,6 +293,33 @@ def _authentication(
     if not found and not broken.intersection(name.lower() for name in there):
         report.error(("Authentication",), "missing; expected a section saying who may call")
     return found[0] if found else None
+
+
+def _outbound(
+    configuration: Configuration,
+    environment: Mapping[str, str],
+    authentication: AuthenticationSettings | None,
+    report: Report,
+    development: bool,
+    where: Where,
+) -> OutboundSettings | None:
+    """As whom tools call Azure. Says nothing where it is not known who calls."""
+    if authentication is None:
+        return None
+    login = development and where.get("use_azure_login", False)
+    surroundings = Surroundings(authentication.entra, development, login)
+    section, azure_ad = configuration.outbound_authentication, configuration.azure_ad
+    strategy = azure_ad.outgoing_auth_strategy if azure_ad else None
+    credentials = azure_ad.client_credentials if azure_ad else []
+    if section is None:
+        return azure_mcp_outbound.read_outgoing(
+            strategy, credentials, environment, report, surroundings
+        )
+    if strategy or credentials:
+        other = azure_mcp_outbound.KEY if strategy else "AzureAd:ClientCredentials"
+        text = f"says as whom tools call Azure, and so does {other}; expected one of them"
+        report.error((outbound_section.SECTION,), text)
+    return outbound_section.read_outbound(section, report, surroundings)
 
 
 def _confirmation_keys(

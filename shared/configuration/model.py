@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from shared.configuration.outbound import OutboundSettings
 from shared.validation import Path
 
 
@@ -304,3 +305,5 @@ class Settings:
     """The level of the `postern` loggers, on the scale of `logging`; None leaves it to the host."""
     deny: DenySettings = DenySettings()
     rate_limits: RateLimits = RateLimits()
+    outbound: OutboundSettings | None = None
+    """As whom tools call Azure; None: they do not."""

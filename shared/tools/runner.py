@@ -9,11 +9,12 @@ import sys
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
 
 from shared.caller import Caller
+from shared.credential import ClaimsChallenge, refusal_behind
 from shared.tools import arguments, reading
 from shared.tools.catalogue import Tool
 from shared.tools.content import Block
@@ -23,6 +24,9 @@ from shared.tools.errors import ToolError
 from shared.tools.inputs import CapabilityMissing, InputRequired, Inputs
 from shared.tools.reading import plain_text
 
+if TYPE_CHECKING:
+    from shared.credential import Credential
+
 _log = logging.getLogger("postern.tools")
 _BLOCKS = msgspec.json.Decoder(list[Block])
 _MISFIT = (TypeError, ValueError, RecursionError)
@@ -30,17 +34,30 @@ _PASSING = (asyncio.CancelledError, KeyboardInterrupt, InputRequired, Capability
 _NOT_AS_ANNOTATED = "returned what its annotation does not allow"
 
 
-Kind = Literal["ok", "bad_arguments", "tool_error", "failed", "timeout", "too_large", "declined"]
+Kind = Literal[
+    "ok",
+    "bad_arguments",
+    "tool_error",
+    "credential_refused",
+    "failed",
+    "timeout",
+    "too_large",
+    "declined",
+]
 """How a call ended, for the audit record."""
 
 
 class Failure(Exception):
-    """There is no result. `text` is for the caller."""
+    """There is no result. `text` is for the caller.
 
-    def __init__(self, kind: Kind, text: str) -> None:
+    `claims` are what Conditional Access wants of the person before there can be one, as JSON.
+    """
+
+    def __init__(self, kind: Kind, text: str, claims: str | None = None) -> None:
         super().__init__(text)
         self.kind = kind
         self.text = text
+        self.claims = claims
 
 
 class Outcome(NamedTuple):
@@ -48,13 +65,14 @@ class Outcome(NamedTuple):
 
     `texts` are the text blocks; `structured` is the result as JSON when the tool declares an
     output schema (then the first text is the same JSON); `blocks` are what a tool of content blocks
-    returned, as JSON values.
+    returned, as JSON values. `claims` as in `Failure`.
     """
 
     kind: Kind
     texts: tuple[str, ...]
     structured: bytes | None = None
     blocks: tuple[dict[str, Any], ...] = ()
+    claims: str | None = None
 
     @property
     def is_error(self) -> bool:
@@ -78,22 +96,26 @@ class Runner:
         correlation_id: str,
         report: Report | None = None,
         inputs: Inputs | None = None,
+        credential: "Credential | None" = None,
     ) -> Outcome:
         """Call a tool. Never raises for what the tool or its caller did wrong.
 
-        `report` takes the tool's progress, `inputs` answers what it asks. Raises InputRequired and
-        CapabilityMissing when that needs another round, or cannot be had.
+        `report` takes the tool's progress, `inputs` answers what it asks, `credential` is for its
+        calls to Azure. Raises InputRequired and CapabilityMissing when that needs another round,
+        or cannot be had.
 
         A tool past its deadline is cancelled and not waited for; one that runs in a thread goes on
         there, unheard, until it returns or looks at `context.cancelled`.
         """
         try:
             keywords = arguments.convert(tool.signature, given)
-            result = await self._result(tool, keywords, caller, correlation_id, report, inputs)
+            result = await self._result(
+                tool, keywords, caller, correlation_id, report, inputs, credential
+            )
         except arguments.BadArguments as error:
             return Outcome("bad_arguments", (str(error),))
         except Failure as failure:
-            return Outcome(failure.kind, (failure.text,))
+            return Outcome(failure.kind, (failure.text,), claims=failure.claims)
         return self._content(tool, result, correlation_id)
 
     async def read(
@@ -103,6 +125,7 @@ class Runner:
         caller: Caller,
         id: str,
         inputs: Inputs | None,
+        credential: "Credential | None",
         shape: Callable[[Any], list[dict[str, Any]]],
     ) -> list[dict[str, Any]]:
         """What a resource or a prompt holds, as JSON values.
@@ -115,7 +138,7 @@ class Runner:
             keywords = arguments.convert(call.signature, dict(given), texts=True)
         except arguments.BadArguments as error:
             raise Failure("bad_arguments", str(error)) from None
-        result = await self._result(call, keywords, caller, id, None, inputs)
+        result = await self._result(call, keywords, caller, id, None, inputs, credential)
         try:
             shaped = shape(result)
         except _MISFIT:
@@ -149,11 +172,18 @@ class Runner:
         correlation_id: str,
         report: Report | None,
         inputs: Inputs | None,
+        credential: "Credential | None",
     ) -> Any:
         """What the function returns. Raises Failure with what the caller may know."""
         deadline = time.monotonic() + self._timeout
         context = ToolContext(
-            caller, tool.settings, correlation_id, deadline, _report=report, _inputs=inputs
+            caller,
+            tool.settings,
+            correlation_id,
+            deadline,
+            _report=report,
+            _inputs=inputs,
+            _credential=credential,
         )
         if tool.signature.context_parameter is not None:
             keywords[tool.signature.context_parameter] = context
@@ -165,10 +195,19 @@ class Runner:
                 f"{_NARROW} Correlation id: {correlation_id}"
             )
             raise Failure("timeout", text) from None
-        except ToolError as error:
-            raise Failure("tool_error", _cut(_clean(str(error)), self._limit)) from None
-        except Exception:
-            raise self._broken(tool, correlation_id, "raised an exception") from None
+        except Exception as error:
+            raise self._failure(tool, error, correlation_id) from None
+
+    def _failure(self, tool: Tool, error: Exception, correlation_id: str) -> Failure:
+        """What the caller learns: the tool's own words, why it got no token, or that it broke."""
+        refused = refusal_behind(error)
+        claims = refused.claims if isinstance(refused, ClaimsChallenge) else None
+        if isinstance(error, ToolError):
+            return Failure("tool_error", _cut(_clean(str(error)), self._limit), claims)
+        if refused is not None:
+            text = f"{tool.name} got no access. {refused}"
+            return Failure("credential_refused", _cut(_clean(text), self._limit), claims)
+        return self._broken(tool, correlation_id, "raised an exception")
 
     async def _call(self, function: Callable[..., Any], keywords: dict[str, Any]) -> Any:
         try:

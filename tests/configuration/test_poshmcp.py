@@ -150,10 +150,6 @@ def test_patterns_are_kept_with_their_places(tmp_path: Path) -> None:
         ({"McpServer": {"HttpTransportMode": "Stateless"}}, "McpServer"),
         ({"ApplicationInsights": {"ConnectionString": SECRET}}, "ApplicationInsights"),
         ({"Logging": {"File": {"Path": "x.log"}}}, "Logging:File"),
-        (
-            {"outboundAuthentication": {"clientCredential": {"secret": SECRET}}},
-            "outboundAuthentication",
-        ),
     ],
 )
 def test_keys_without_effect_here_are_accepted_with_a_warning(

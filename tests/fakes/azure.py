@@ -134,6 +134,10 @@ class FakeAzure:
         await self._stop.wait()
         proxy.close()
         for runner in runners:
+            # Clients that keep connections would keep their other ends open after the loop.
+            for connection in runner.server.connections if runner.server else ():
+                if connection.transport is not None:
+                    connection.transport.abort()
             await runner.cleanup()
 
     async def _over_tls(self, request: web.Request) -> web.StreamResponse:

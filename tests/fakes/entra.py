@@ -18,7 +18,9 @@ from tests.fakes.faults import Call, Calls, Faults, respond
 HOST = "login.microsoftonline.com"
 TENANT = "72f988bf-0000-4000-8000-2d7cd011db47"
 KEY_ID = "k1"
+EXCHANGE = "api://AzureADTokenExchange"
 
+_ON_BEHALF_OF = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 
@@ -30,16 +32,19 @@ def signing_key() -> rsa.RSAPrivateKey:
 
 @dataclass
 class Application:
-    """An app registration: its secrets, and the outside tokens accepted instead of one."""
+    """An app registration: its secrets, and what is accepted instead of one: outside tokens, and
+    this tenant's tokens for EXCHANGE with one of these object ids (`subjects`)."""
 
     secrets: set[str] = field(default_factory=set)
     federated: set[str] = field(default_factory=set)
+    subjects: set[str] = field(default_factory=set)
 
 
 class FakeEntra:
     """One tenant. `url` is where it listens, without the tenant.
 
-    Records `token` (details: client_id, scope, credential), `configuration` and `keys`.
+    Records `token` (details: client_id, scope, credential, and user for on-behalf-of),
+    `configuration` and `keys`.
     """
 
     def __init__(self, url: str) -> None:
@@ -77,6 +82,10 @@ class FakeEntra:
             return None
         return claims
 
+    def _speaks_for(self, assertion: str, application: Application) -> bool:
+        claims = self.claims(assertion, EXCHANGE) or {}
+        return assertion in application.federated or claims.get("oid") in application.subjects
+
     async def handle(self, request: web.Request) -> web.StreamResponse:
         _, _, path = request.path.lstrip("/").partition("/")
         match request.method, path:
@@ -112,11 +121,14 @@ class FakeEntra:
         client, scope = form.get("client_id", ""), form.get("scope", "")
         credential = "assertion" if "client_assertion" in form else "secret"
         details = {"client_id": client, "scope": scope, "credential": credential}
+        user = self.claims(form.get("assertion", ""), client)
+        if user is not None:
+            details["user"] = user["oid"]
         self.calls.add(Call("token", client, details))
         wrong = await self.faults.meet(request, "token")
         if wrong is not None:
             return wrong
-        if form.get("grant_type") != "client_credentials":
+        if form.get("grant_type") not in ("client_credentials", _ON_BEHALF_OF):
             return refusal(400, "unsupported_grant_type", 70003, "The grant type is not supported.")
         application = self.applications.get(client)
         if application is None:
@@ -124,14 +136,20 @@ class FakeEntra:
             return refusal(400, "unauthorized_client", 700016, text)
         if credential == "assertion":
             known = form.get("client_assertion_type") == _ASSERTION
-            if not known or form["client_assertion"] not in application.federated:
+            if not known or not self._speaks_for(form["client_assertion"], application):
                 text = "No matching federated identity record found."
                 return refusal(401, "invalid_client", 700213, text)
         elif form.get("client_secret") not in application.secrets:
             return refusal(401, "invalid_client", 7000215, "Invalid client secret provided.")
-        audience = scope.split()[0].rpartition("/")[0] if scope else ""
-        token = self.mint(audience, azp=client, appid=client, idtyp="app", oid=object_id(client))
+        names = [name for name in scope.split() if "/" in name]
+        audience = names[0].rpartition("/")[0] if names else ""
         answered = {"token_type": "Bearer", "expires_in": 3599, "ext_expires_in": 3599}
+        if form["grant_type"] == _ON_BEHALF_OF:
+            if user is None:
+                return refusal(400, "invalid_grant", 500133, "Assertion is not within its time.")
+            token = self.mint(audience, appid=client, oid=user["oid"], scp="user_impersonation")
+            return respond(200, {**answered, "access_token": token})
+        token = self.mint(audience, azp=client, appid=client, idtyp="app", oid=object_id(client))
         return respond(200, {**answered, "access_token": token})
 
 

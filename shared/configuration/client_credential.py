@@ -1,0 +1,119 @@
+"""How the endpoint's application proves to Entra that it is it: the kinds of client credential."""
+
+import re
+from collections.abc import Callable
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from shared.configuration.outbound import (
+    ClientCredential,
+    ClientSecret,
+    FederatedIdentity,
+    VaultCertificate,
+)
+from shared.configuration.problems import Report
+from shared.validation import Path
+from shared.vault_uri import NotAVault, vault_uri
+
+GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_PULL_REQUESTS_EXAMPLE = "your-client-secret"
+_EXCHANGE = {
+    "login.microsoftonline.us": "api://AzureADTokenExchangeUSGov",
+    "login.partner.microsoftonline.cn": "api://AzureADTokenExchangeChina",
+}
+
+KindName = Literal["ClientSecret", "CertificateKeyVault", "FederatedManagedIdentity"]
+KEYS_OF: dict[str, set[str]] = {
+    "ClientSecret": {"secret"},
+    "CertificateKeyVault": {"keyVaultUrl", "certificateName", "managedIdentityClientId"},
+    "FederatedManagedIdentity": {"managedIdentityClientId", "tokenExchangeUrl"},
+}
+"""By kind, the keys that mean something beside it."""
+
+
+class ClientCredentialSection(msgspec.Struct, rename="camel", frozen=True):
+    kind: Annotated[KindName, Meta(description="How the application proves to be it.")]
+    secret: Annotated[
+        str | None, Meta(description="ClientSecret: the secret, or @Microsoft.KeyVault(…).")
+    ] = None
+    key_vault_url: Annotated[
+        str | None, Meta(description="CertificateKeyVault: https://<name>.vault.azure.net.")
+    ] = None
+    certificate_name: str | None = None
+    managed_identity_client_id: Annotated[
+        str | None,
+        Meta(
+            description="Ours: the user-assigned identity whose token stands for the application "
+            "(FederatedManagedIdentity) or that reads the vault (CertificateKeyVault)."
+        ),
+    ] = None
+    token_exchange_url: Annotated[
+        str | None, Meta(description="Ours: the token's audience, where the cloud's is not right.")
+    ] = None
+
+
+def read_credential(
+    given: ClientCredentialSection,
+    instance: str,
+    blame: Callable[[str], Path],
+    report: Report,
+    *,
+    development: bool,
+) -> ClientCredential | None:
+    """A client credential, or None when `report` says why not.
+
+    `instance` is the cloud's sign-in host, `blame` where the configuration has each key.
+    """
+    if given.kind == "ClientSecret":
+        return _secret(given.secret, blame("secret"), report, development=development)
+    id = given.managed_identity_client_id
+    client_id = read_guid(id, blame("managedIdentityClientId"), report) if id else None
+    if given.kind == "FederatedManagedIdentity":
+        host = instance.rpartition("/")[2].lower()
+        audience = given.token_exchange_url or _EXCHANGE.get(host, "api://AzureADTokenExchange")
+        return FederatedIdentity(client_id, audience.removesuffix("/.default"))
+    return _certificate(given, client_id, blame, report)
+
+
+def _certificate(
+    given: ClientCredentialSection,
+    identity: str | None,
+    blame: Callable[[str], Path],
+    report: Report,
+) -> VaultCertificate | None:
+    url, name = given.key_vault_url, given.certificate_name
+    if not name:
+        report.error(blame("certificateName"), "missing; expected the certificate's name")
+    try:
+        uri = vault_uri(url or "")
+    except NotAVault as error:
+        report.error(blame("keyVaultUrl"), f"is {error}" if url else "missing; expected a vault")
+        return None
+    return VaultCertificate(uri, name, identity) if name else None
+
+
+def _secret(
+    secret: str | None, at: Path, report: Report, *, development: bool
+) -> ClientSecret | None:
+    if not secret:
+        report.error(at, "missing; expected a secret of the application, or a reference to it")
+        return None
+    if development:
+        return ClientSecret(secret)
+    if secret == _PULL_REQUESTS_EXAMPLE:
+        report.warn(at, "is the example of a public text; expected a secret of your own")
+    elif report.root.source_of(at).line is not None and not report.root.is_secret(at):
+        report.warn(
+            at,
+            "a secret stands in a file; better a reference @Microsoft.KeyVault(…), or none at all: "
+            "kind FederatedManagedIdentity",
+        )
+    return ClientSecret(secret)
+
+
+def read_guid(value: str, at: Path, report: Report) -> str:
+    if not GUID.fullmatch(value.lower()):
+        report.error(at, f'"{value}" is no id; expected a GUID')
+    return value.lower()

@@ -1,0 +1,232 @@
+"""Section `outboundAuthentication`: the self-hosting pull request's vocabulary, and ours beside it.
+
+The pull request has `ManagedIdentity`, `JwtPassthrough` and `JwtObo`; `ClientCredentials` and
+`ByCaller` are ours, as is everything that is described as such below.
+"""
+
+import re
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from shared.configuration.client_credential import (
+    GUID,
+    KEYS_OF,
+    ClientCredentialSection,
+    read_credential,
+    read_guid,
+)
+from shared.configuration.first_party import is_first_party
+from shared.configuration.model import EntraScheme
+from shared.configuration.outbound import (
+    Application,
+    CallerKind,
+    Deny,
+    OutboundSettings,
+    Strategy,
+    UseClientCredentials,
+    UseManagedIdentity,
+    UseOnBehalfOf,
+    UsePassthrough,
+)
+from shared.configuration.problems import Report
+from shared.validation import Path
+from shared.wording import either
+
+SECTION = "outboundAuthentication"
+_INSTANCE = re.compile(r"https://[^/?#@\s]+/?", re.IGNORECASE)
+KINDS: tuple[CallerKind, ...] = ("user", "application", "key", "anonymous")
+
+StrategyName = Literal["ManagedIdentity", "JwtObo", "ClientCredentials", "JwtPassthrough", "Deny"]
+
+# Which keys mean something, beside the one that chooses.
+_OF_TYPE: dict[str, set[str]] = {
+    "ManagedIdentity": {"clientId"},
+    "JwtObo": {"clientId", "instance", "clientCredential"},
+    "ClientCredentials": {"clientId", "tenantId", "instance", "clientCredential"},
+    "JwtPassthrough": {"allowPassthrough"},
+    "Deny": set(),
+    "ByCaller": {"user", "application", "key"},
+}
+# Strategies that need something only some callers have.
+_ONLY_FOR: dict[str, tuple[set[CallerKind], str]] = {
+    "JwtObo": ({"user"}, "exchanges a user's token, which these callers do not have"),
+    "JwtPassthrough": (
+        {"user", "application"},
+        "sends a token on that these callers do not have",
+    ),
+}
+
+
+class StrategySection(msgspec.Struct, rename="camel", frozen=True):
+    type: Annotated[StrategyName, Meta(description="As whom Azure is called.")]
+    client_id: Annotated[
+        str | None,
+        Meta(description="ManagedIdentity: the user-assigned one; else the app registration."),
+    ] = None
+    tenant_id: Annotated[str | None, Meta(description="Ours, ClientCredentials: its tenant.")] = (
+        None
+    )
+    instance: Annotated[str | None, Meta(description="Ours: the cloud's sign-in host.")] = None
+    client_credential: ClientCredentialSection | None = None
+    allow_passthrough: Annotated[
+        bool | None, Meta(description="Ours, JwtPassthrough: let the caller's token leave.")
+    ] = None
+
+
+Choice = StrategyName | StrategySection | None
+
+
+class OutboundSection(msgspec.Struct, rename="camel", frozen=True):
+    type: Annotated[
+        Literal[
+            "ManagedIdentity", "JwtObo", "ClientCredentials", "JwtPassthrough", "Deny", "ByCaller"
+        ],
+        Meta(description="As whom tools call Azure; ByCaller (ours) decides per kind of caller."),
+    ]
+    client_id: str | None = None
+    tenant_id: str | None = None
+    instance: str | None = None
+    client_credential: ClientCredentialSection | None = None
+    allow_passthrough: bool | None = None
+    user: Annotated[Choice, Meta(description="Ours, ByCaller: for users' tokens.")] = None
+    application: Annotated[Choice, Meta(description="Ours, ByCaller: for applications'.")] = None
+    key: Annotated[Choice, Meta(description="Ours, ByCaller: for API keys.")] = None
+    anonymous: Annotated[
+        Choice, Meta(description="Ours: for callers without a credential; unset means Deny.")
+    ] = None
+    claims_challenge: Annotated[
+        Literal["toolError", "http401"],
+        Meta(description="Ours: how Conditional Access' demands reach the client."),
+    ] = "toolError"
+
+
+class Surroundings(msgspec.Struct, frozen=True):
+    """What else decides how the section is read: the scheme that takes tokens, and development."""
+
+    scheme: EntraScheme | None
+    development: bool
+    azure_login: bool = False
+
+
+def read_outbound(
+    section: OutboundSection, report: Report, where: Surroundings
+) -> OutboundSettings | None:
+    """The section as settings, or None when `report` says why not."""
+    before = len(report.problems)
+    at: Path = (SECTION,)
+    given = {name: getattr(section, name) for name in StrategySection.__struct_fields__}
+    strategies: dict[CallerKind, Strategy] = {}
+    if section.type == "ByCaller":
+        _refuse_others(section, "type", section.type, (*_OF_TYPE["ByCaller"], "anonymous"), report)
+        for kind in KINDS:
+            strategies[kind] = _choice(kind, getattr(section, kind), report, where)
+    else:
+        allowed = (*_OF_TYPE[section.type], "anonymous")
+        _refuse_others(section, "type", section.type, allowed, report)
+        one = _strategy(StrategySection(**given), at, report, where)
+        strategies = dict.fromkeys(KINDS, one)
+        strategies["anonymous"] = _choice("anonymous", section.anonymous, report, where)
+    if any(problem.level == "error" for problem in report.problems[before:]):
+        return None
+    return OutboundSettings(strategies, section.claims_challenge, where.azure_login)
+
+
+def _refuse_others(
+    section: msgspec.Struct,
+    chooser: str,
+    choice: str,
+    meant: tuple[str, ...],
+    report: Report,
+    at: Path = (SECTION,),
+) -> None:
+    """An error for every key that is there and means nothing with this choice."""
+    for field in msgspec.structs.fields(section):
+        name = field.encode_name
+        if name in (chooser, "claimsChallenge", *meant) or getattr(section, field.name) is None:
+            continue
+        report.error((*at, name), f"means nothing with {chooser} {choice}; remove it")
+
+
+def _choice(kind: CallerKind, given: Choice, report: Report, where: Surroundings) -> Strategy:
+    at: Path = (SECTION, kind)
+    if given is None:
+        return Deny(f"{SECTION}:{kind} is not set")
+    section = StrategySection(given) if isinstance(given, str) else given
+    kinds, why = _ONLY_FOR.get(section.type, (set(KINDS), ""))
+    if kind not in kinds:
+        report.error(at, f"{section.type} {why}; expected another strategy, or Deny")
+    _refuse_others(section, "type", section.type, tuple(_OF_TYPE[section.type]), report, at)
+    return _strategy(section, at, report, where)
+
+
+def _strategy(given: StrategySection, at: Path, report: Report, where: Surroundings) -> Strategy:
+    written = ":".join(str(part) for part in at)
+    match given.type:
+        case "Deny":
+            return Deny(f"{written} is Deny")
+        case "ManagedIdentity":
+            id = given.client_id
+            return UseManagedIdentity(read_guid(id, (*at, "clientId"), report) if id else None)
+        case "JwtPassthrough":
+            return _passthrough(given, at, report, where)
+    if given.type == "JwtObo" and where.scheme is None:
+        report.error((*at, "type"), "needs users' tokens, and no scheme takes any")
+    application = _application(given, at, report, where)
+    if application is None:
+        return Deny(f"{written} cannot be used")
+    if given.type == "JwtObo":
+        return UseOnBehalfOf(application)
+    tenant = given.tenant_id or (where.scheme and where.scheme.authority.rpartition("/")[2])
+    if not tenant or (given.tenant_id is None and not GUID.fullmatch(tenant)):
+        report.error((*at, "tenantId"), "missing; expected the id of the application's tenant")
+        return Deny(f"{written} cannot be used")
+    return UseClientCredentials(application, read_guid(tenant, (*at, "tenantId"), report))
+
+
+def _application(
+    given: StrategySection, at: Path, report: Report, where: Surroundings
+) -> Application | None:
+    scheme = where.scheme
+    client_id = given.client_id or (scheme.client_id if scheme else None)
+    instance = given.instance or (scheme.authority.rpartition("/")[0] if scheme else None)
+    if client_id is None:
+        report.error((*at, "clientId"), "missing; expected the API's application (client) id")
+    if given.instance is not None and not _INSTANCE.fullmatch(given.instance):
+        report.error(
+            (*at, "instance"), "cannot be used; expected https://login.microsoftonline.com/"
+        )
+    if given.client_credential is None:
+        expected = f"expected an object with kind {either(KEYS_OF)}"
+        report.error((*at, "clientCredential"), f"missing; {expected}")
+        return None
+    instance = (instance or "https://login.microsoftonline.com").rstrip("/")
+    path = (*at, "clientCredential")
+    own = given.client_credential
+    _refuse_others(own, "kind", own.kind, tuple(KEYS_OF[own.kind]), report, path)
+    credential = read_credential(
+        own, instance, lambda key: (*path, key), report, development=where.development
+    )
+    if client_id is None or credential is None:
+        return None
+    return Application(instance, read_guid(client_id, (*at, "clientId"), report), credential)
+
+
+def _passthrough(given: StrategySection, at: Path, report: Report, where: Surroundings) -> Strategy:
+    scheme = where.scheme
+    if scheme is None:
+        report.error((*at, "type"), "passes tokens on, and no scheme takes any")
+        return Deny("no scheme takes tokens")
+    for audience in filter(is_first_party, scheme.audiences):
+        report.error(
+            (*at, "type"),
+            f"would pass tokens for {audience} on, which is Microsoft's own; expected the "
+            "scheme's audiences to be of your own registration",
+        )
+    if not given.allow_passthrough:
+        text = "every call to Azure will be refused: passing tokens on needs allowPassthrough: true"
+        report.warn((*at, "allowPassthrough"), text)
+    named = {a for a in scheme.audiences if not GUID.fullmatch(a)}
+    own = {scheme.client_id, f"api://{scheme.client_id}"} if scheme.client_id else set()
+    return UsePassthrough(bool(given.allow_passthrough), frozenset(named | own))

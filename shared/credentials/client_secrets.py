@@ -1,0 +1,140 @@
+"""How the application proves to Entra that it is it: by a secret, a certificate or a token."""
+
+import asyncio
+import hashlib
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any, NamedTuple, Protocol
+
+from shared.configuration.outbound import ClientSecret, FederatedIdentity, VaultCertificate
+from shared.credential import CredentialRefused
+from shared.credentials import certificates
+from shared.credentials.certificates import BadCertificate, Certificate
+from shared.credentials.managed_identity import ManagedIdentity
+from shared.credentials.tokens import Wanted
+from shared.key_vault import KeyVault
+from shared.refreshing import FetchFailed, Refreshed, Unavailable
+from shared.vault_errors import VaultError
+
+_log = logging.getLogger("postern.credentials")
+
+REFRESH = 3600.0
+"""Seconds after which the vault is asked for a newer certificate; a refused one is asked for
+at once, but no more than once a minute."""
+OUTAGE = 24 * 3600.0
+
+
+class Proof(NamedTuple):
+    """What MSAL is given. `version` changes with it and tells nothing of it."""
+
+    version: str
+    for_msal: Any
+
+    def __repr__(self) -> str:
+        return f"<Proof {self.version}>"
+
+
+class ClientSecrets(Protocol):
+    """A client credential that may change while the endpoint runs."""
+
+    async def current(self) -> Proof:
+        """The one to use now. Raises CredentialRefused."""
+        ...
+
+    async def renewed(self) -> Proof:
+        """The one to use after Entra refused the current one: newer, if there is a newer one."""
+        ...
+
+
+class SharedSecret:
+    """A client secret from the configuration, which stays what it is."""
+
+    def __init__(self, settings: ClientSecret) -> None:
+        self._proof = Proof("secret", settings.secret)
+
+    async def current(self) -> Proof:
+        return self._proof
+
+    async def renewed(self) -> Proof:
+        return self._proof
+
+
+class CertificateInVault:
+    """A certificate in a Key Vault, read as the secret behind it and followed as it is rotated.
+
+    `clock` is in seconds since the epoch, `monotonic` for how fresh the certificate is.
+    """
+
+    def __init__(
+        self,
+        settings: VaultCertificate,
+        vault: KeyVault,
+        *,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._name = settings.name
+        self._vault = vault
+        self._clock = clock
+        self._why = ""
+        self._certificate: Refreshed[Certificate] = Refreshed(
+            f"the certificate {settings.name}",
+            self._fetch,
+            refresh=REFRESH,
+            outage=OUTAGE,
+            clock=monotonic,
+        )
+
+    async def current(self) -> Proof:
+        return await self._proof(self._certificate.get)
+
+    async def renewed(self) -> Proof:
+        return await self._proof(self._certificate.renewed)
+
+    async def _proof(self, get: Callable[[], Awaitable[Certificate]]) -> Proof:
+        try:
+            certificate = await get()
+            if self._clock() >= certificate.not_after:
+                certificate = await self._certificate.renewed()
+        except Unavailable as error:
+            text = f"The certificate {self._name} of the endpoint cannot be had. {self._why}"
+            raise CredentialRefused(text.strip(), error.retry_after) from None
+        when = f"{datetime.fromtimestamp(certificate.not_after, UTC):%Y-%m-%d %H:%M} UTC"
+        if self._clock() >= certificate.not_after:
+            raise CredentialRefused(
+                f"The certificate {self._name} in {self._vault.uri} expired on {when}. For the "
+                "endpoint's operator: make a new version and upload it to the app registration."
+            )
+        given = {"private_key": certificate.key, "public_certificate": certificate.pem}
+        return Proof(certificate.thumbprint, given)
+
+    async def _fetch(self) -> Certificate:
+        try:
+            secret = await self._vault.get(self._name)
+            found = await asyncio.to_thread(certificates.parse, secret.value)
+        except BadCertificate as error:
+            self._why = f"The secret {self._name} in {self._vault.uri} {error}."
+        except VaultError as error:
+            self._why = str(error)
+        else:
+            self._why = ""
+            return found
+        raise FetchFailed(self._why)
+
+
+class FederatedToken:
+    """A managed identity's token for the cloud's token exchange: no secret at all."""
+
+    def __init__(self, settings: FederatedIdentity, identity: ManagedIdentity) -> None:
+        self._wanted = Wanted((f"{settings.audience}/.default",))
+        self._identity = identity
+
+    async def current(self) -> Proof:
+        token = (await self._identity.own_token(self._wanted)).text
+        version = hashlib.sha256(token.encode()).hexdigest()[:16]
+        return Proof(version, {"client_assertion": lambda: token})
+
+    async def renewed(self) -> Proof:
+        return await self.current()
