@@ -114,6 +114,17 @@ async def test_a_remembered_token_expires_on_time(issuer: Issuer) -> None:
         await validator.caller(presented)
 
 
+async def test_it_is_not_remembered_beyond_its_expiry_though_the_skew_lets_it_pass(
+    issuer: Issuer, verifications: Verifications
+) -> None:
+    validator = Validator(issuer, clock_skew_seconds=60.0)
+    presented = token(issuer.user(exp=NOW + 100))
+    for now, count in ((NOW, 1), (NOW + 99, 1), (NOW + 100, 2), (NOW + 159, 3)):
+        validator.clock.now = now
+        await validator.caller(presented)
+        assert verifications.count == count
+
+
 async def test_a_remembered_token_is_not_good_before_its_time(
     issuer: Issuer, verifications: Verifications
 ) -> None:

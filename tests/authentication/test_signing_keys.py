@@ -192,10 +192,16 @@ async def test_a_key_that_is_published_no_longer_is_forgotten(issuer: Issuer, cl
 async def test_an_unchanged_key_stays_the_same_object_and_a_changed_one_does_not(
     issuer: Issuer, clock: Clock
 ) -> None:
-    issuer.keys = [jwk("one"), jwk("two"), jwk("three", rsa_key("one"), issuer="https://a")]
-    keys = issuer.signing_keys(clock)
-    one, two, three = [await found(keys, kid) for kid in ("one", "two", "three")]
     issuer.keys = [
+        jwk("one"),
+        jwk("two"),
+        jwk("three", rsa_key("one"), issuer="https://a"),
+        jwk("four", rsa_key("one"), alg="RS256"),
+    ]
+    keys = issuer.signing_keys(clock)
+    one, two, three, four = [await found(keys, kid) for kid in ("one", "two", "three", "four")]
+    issuer.keys = [
+        jwk("four", rsa_key("one"), alg="PS256"),
         jwk("three", rsa_key("one"), issuer="https://b"),
         jwk("two", rsa_key("one")),
         jwk("one"),
@@ -205,6 +211,7 @@ async def test_an_unchanged_key_stays_the_same_object_and_a_changed_one_does_not
     assert keys.current("one") is one
     assert keys.current("two") is not two
     assert keys.current("three") is not three
+    assert keys.current("four") is not four
 
 
 # Outage
@@ -252,6 +259,20 @@ async def test_the_last_good_keys_serve_through_an_outage_until_they_are_too_old
     setattr(issuer, which, None)
     clock.now += 60
     assert await keys.find("one") is one
+
+
+@pytest.mark.parametrize("status", [201, 203, 206, 404, 500, 503])
+async def test_only_an_answer_of_status_200_is_taken_whatever_it_holds(
+    issuer: Issuer, status: int
+) -> None:
+    whole = json.dumps({"keys": issuer.keys}).encode()
+    issuer.on_keys = saying(status, whole)
+    with pytest.raises(Unavailable):
+        await issuer.signing_keys().find("one")
+    issuer.on_keys = None
+    issuer.on_metadata = saying(status, json.dumps(issuer.metadata).encode())
+    with pytest.raises(Unavailable):
+        await issuer.signing_keys().find("one")
 
 
 async def test_a_slow_drip_ends_at_the_deadline(
@@ -499,11 +520,14 @@ async def test_an_id_that_stands_for_two_keys_stands_for_none(
         jwk("one", rsa_key("two")),
         confined,
         confined | {"issuer": "https://evil.example/v2.0"},
+        jwk("four", rsa_key("one"), alg="RS256"),
+        jwk("four", rsa_key("one"), alg="PS256"),
     ]
     keys = issuer.signing_keys()
     await found(keys, "two")
     assert await keys.find("one") is None
     assert await keys.find("three") is None
+    assert await keys.find("four") is None
     assert "one" in caplog.text
 
 
