@@ -5,7 +5,7 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,14 +30,19 @@ class Server:
 
 
 @contextmanager
-def serving(configuration: Path, package: str = "tests.toolsets") -> Iterator[Server]:
-    """Serve a configuration until the block ends."""
+def serving(
+    configuration: Path,
+    package: str = "tests.toolsets",
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[Server]:
+    """Serve a configuration until the block ends; `environment` has variables besides ours."""
     log = configuration.with_suffix(".log")
     command = [sys.executable, "-m", "tests.serving", str(configuration), package]
+    variables = {**os.environ, **(environment or {})}
     with (
         log.open("w") as stderr,
         subprocess.Popen(
-            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=stderr, text=True
+            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=stderr, text=True, env=variables
         ) as process,
     ):
         try:

@@ -108,15 +108,18 @@ def acting(served: Served, credential: ClientCredential | None = None) -> UseOnB
     return UseOnBehalfOf(Application(served.identity.base, client_id, how))
 
 
-def signed_in(served: Served, name: str, claims: str | None = None) -> Caller:
+def signed_in(
+    served: Served, name: str, claims: str | None = None, scope: str = f"{API}/.default"
+) -> Caller:
     """A user of the tenant who has signed in to the API, with what `claims` ask for."""
+    verify = str(served.certificate_authority)
     person = user_named(name)
     assert person is not None
     query = {
         "client_id": AGENT,
         "response_type": "code",
         "redirect_uri": _REDIRECT,
-        "scope": f"{API}/.default",
+        "scope": scope,
         "code_challenge": challenge_of(_VERIFIER),
         "code_challenge_method": "S256",
         "prompt": "none",
@@ -127,6 +130,7 @@ def signed_in(served: Served, name: str, claims: str | None = None) -> Caller:
         f"{served.authority}/oauth2/v2.0/authorize",
         query,
         allow_redirects=False,
+        verify=verify,
         timeout=30,
     )
     answered = dict(parse_qsl(urlsplit(asked.headers["Location"]).query))
@@ -139,6 +143,7 @@ def signed_in(served: Served, name: str, claims: str | None = None) -> Caller:
             "redirect_uri": _REDIRECT,
             "code_verifier": _VERIFIER,
         },
+        verify=verify,
         timeout=30,
     )
     token: str = redeemed.json()["access_token"]

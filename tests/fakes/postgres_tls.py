@@ -9,23 +9,29 @@ import asyncio
 import contextlib
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
 
 SSL_REQUEST = bytes.fromhex("0000000804d2162f")
 CANCEL_REQUEST_CODE = bytes.fromhex("04d2162e")
+ASK_FOR_PASSWORD = bytes.fromhex("520000000800000003")
 
 Manner = Literal["tls", "refuses tls", "silent"]
 
 
 class Front:
-    """Where the front listens and what it has seen. `cancels` counts cancel requests."""
+    """Where the front listens and what it has seen. `cancels` counts cancel requests.
+
+    `admit`, when it is set, is told role and password of everybody who signs in, before the server
+    is: as Azure's own front does, it may look at the token that the password is.
+    """
 
     def __init__(self, socket: Path, context: ssl.SSLContext, manner: Manner) -> None:
         self.port = 0
         self.connections = 0
         self.cancels = 0
+        self.admit: Callable[[str, str], None] | None = None
         self._socket = socket
         self._context = context
         self._manner = manner
@@ -73,7 +79,11 @@ class Front:
         self.cancels += first[4:] == CANCEL_REQUEST_CODE
         behind, ahead = await asyncio.open_unix_connection(str(self._socket))
         try:
-            ahead.write(first)
+            if self.admit is None or first[4:] == CANCEL_REQUEST_CODE:
+                ahead.write(first)
+            else:
+                client, server = (reader, writer), (behind, ahead)
+                await self._signed_in(self.admit, first, client, server)
             both = [_pipe(reader, ahead), _pipe(behind, writer)]
             tasks = [asyncio.ensure_future(each) for each in both]
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -86,6 +96,30 @@ class Front:
             await asyncio.wait_for(writer.wait_closed(), 5)
         finally:
             ahead.transport.abort()
+
+    async def _signed_in(
+        self,
+        admit: Callable[[str, str], None],
+        first: bytes,
+        client: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+        server: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+    ) -> None:
+        """Ask for the password in the server's place, and answer it once `admit` has seen it.
+
+        A server that is asked before sees the roles as they were then.
+        """
+        startup = await client[0].readexactly(int.from_bytes(first[:4]) - len(first))
+        words = startup.decode().split("\0")
+        role = dict(zip(words[::2], words[1::2], strict=False))["user"]
+        client[1].write(ASK_FOR_PASSWORD)
+        head = await client[0].readexactly(5)
+        password = await client[0].readexactly(int.from_bytes(head[1:]) - 4)
+        await asyncio.to_thread(admit, role, password.rstrip(b"\0").decode())
+        server[1].write(first + startup)
+        asked = await server[0].readexactly(len(ASK_FOR_PASSWORD))
+        if asked != ASK_FOR_PASSWORD:
+            client[1].write(asked)
+        server[1].write(head + password)
 
 
 async def _pipe(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
