@@ -7,7 +7,7 @@ import functools
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import msgspec
 
@@ -47,10 +47,17 @@ if TYPE_CHECKING:
     from shared.credential import Credential
 
 Item = TypeVar("Item", Tool, Resource, Prompt)
-CredentialOf = Callable[[Caller], "Credential"]
 
 _NO_KEYS = "This endpoint cannot ask: Server:ConfirmationKeys is not set."
 _NO_CLIENT = "This client cannot be asked: it needs protocol version 2026-07-28."
+
+
+class Credentials(Protocol):
+    """Gives each caller the credential of one call."""
+
+    def of(self, caller: Caller) -> "Credential": ...
+
+    async def close(self) -> None: ...
 
 
 class _Asking(Exception):
@@ -73,14 +80,14 @@ class Answers:
         authenticator: Authenticator,
         deny: DenyList,
         limiter: RateLimiter,
-        credential_of: CredentialOf | None = None,
+        credentials: Credentials | None = None,
     ) -> None:
         server = settings.server
         self._settings = settings
         self._catalogue = catalogue
         self._policies = policies
         self._authenticator = authenticator
-        self._credential_of = credential_of
+        self._credentials = credentials
         self._deny = deny
         self._limiter = limiter
         self._tools = {name: _tool(tool) for name, tool in catalogue.tools.items()}
@@ -203,7 +210,7 @@ class Answers:
     @contextmanager
     def _acting(self, caller: Caller, record: Record) -> Iterator["Credential | None"]:
         """The credential with which a tool calls Azure; as whom it did goes into the record."""
-        credential = self._credential_of(caller) if self._credential_of else None
+        credential = self._credentials.of(caller) if self._credentials else None
         try:
             yield credential
         finally:

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from shared.answers import Answers, CredentialOf, refusal_of, too_many
+from shared.answers import Answers, Credentials, refusal_of, too_many
 from shared.audit import record as audit
 from shared.audit.record import Record
 from shared.authentication.authenticate import Authenticator, Refused
@@ -54,8 +54,8 @@ class Endpoint:
     """The MCP endpoint, independent of what hosts it.
 
     `loopback` says that only this machine can reach it, which is when a strange Host header means
-    DNS rebinding. `credential_of` gives each caller's credential for Azure. `max_body` is the
-    largest body taken, in bytes; a host need not read more than one byte further.
+    DNS rebinding. `credentials` are for Azure. `max_body` is the largest body taken, in bytes; a
+    host need not read more than one byte further.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Endpoint:
         loopback: bool,
         deny: DenyList,
         vaults: "Vaults",
-        credential_of: CredentialOf | None = None,
+        credentials: Credentials | None = None,
     ) -> None:
         self._settings = settings
         self._policies = policies
@@ -80,6 +80,7 @@ class Endpoint:
         app_roles = sorted(policies.app_roles)
         self._authenticator = Authenticator(authentication, realm, metadata, app_roles, vaults)
         self._vaults = vaults
+        self._credentials = credentials
         self._discovery = Discovery(metadata, self._authenticator, settings.public_url, MCP_PATH)
         self._deny = deny
         self._limiter = RateLimiter(settings.rate_limits)
@@ -90,7 +91,7 @@ class Endpoint:
             self._authenticator,
             self._deny,
             self._limiter,
-            credential_of,
+            credentials,
         )
         self._open: set[asyncio.Future[Any]] = set()
         self._own_origin = _origin_of(settings.public_url)
@@ -115,6 +116,8 @@ class Endpoint:
     async def close(self) -> None:
         """Close connections and end what goes on in the background."""
         await self._authenticator.close()
+        if self._credentials is not None:
+            await self._credentials.close()
         await self._vaults.close()
 
     async def _route(self, request: Request, correlation_id: str) -> Response | EventStream:

@@ -130,7 +130,7 @@ def endpoint_of(
         loopback=loopback,
         deny=deny,
         vaults=opened,
-        credential_of=credentials.of if credentials else None,
+        credentials=credentials,
     )
 
 

@@ -325,6 +325,16 @@ async def test_no_token_and_no_secret_reaches_a_record_or_the_log(
     assert "eyJ" not in caplog.text
 
 
+async def test_closing_the_endpoint_closes_what_its_credentials_opened(
+    endpoint: Endpoint, served: Served
+) -> None:
+    result(await call(endpoint, served, "act"))
+    await endpoint.close()
+    assert endpoint._credentials is not None
+    response = await call(endpoint, served, "act")
+    assert result(response)["isError"] is True
+
+
 def test_the_settings_hide_the_secret(tmp_path: Path, served: Served) -> None:
     endpoint = endpoint_for(tmp_path, served, ON_BEHALF_OF)
     settings = endpoint._settings

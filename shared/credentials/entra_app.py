@@ -1,8 +1,8 @@
 """The endpoint's own application at Entra, by MSAL: exchanges users' tokens and gets its own.
 
 MSAL is synchronous: it runs in threads of its own, never on the event loop, and is waited for only
-so long. Its token cache is off, because a shared one holds everybody's tokens; `TokenCache` is the
-memory.
+so long. Its memories are off: the one of tokens holds everybody's, and the one of responses would
+repeat a refusal for a minute after its reason is mended. `TokenCache` is the memory.
 """
 
 import asyncio
@@ -157,6 +157,10 @@ class EntraApp:
             def add(self, event: Any, now: Any = None) -> None:
                 """Keep nothing."""
 
+        class NoHttpCache(dict[str, Any]):
+            def __setitem__(self, key: str, value: Any) -> None:
+                """Keep nothing."""
+
         return msal.ConfidentialClientApplication(
             self.client_id,
             client_credential=proof.for_msal,
@@ -165,6 +169,7 @@ class EntraApp:
             instance_discovery=False,
             http_client=self._http,
             token_cache=NoTokenCache(),
+            http_cache=NoHttpCache(),
             client_capabilities=["cp1"] if cae else None,
         )
 

@@ -223,6 +223,17 @@ async def test_an_answer_with_retry_after_goes_to_nobody_else(
     assert claims_of(await token(credentials, user(azure, 2)))["oid"] == user_id(2)
 
 
+async def test_a_refusal_ends_when_its_reason_does(azure: FakeAzure, make: Maker) -> None:
+    """An administrator consents, and the very next call works."""
+    registered(azure)
+    refused = {"error": "invalid_grant", "error_codes": [65001], "suberror": "consent_required"}
+    azure.entra.faults.set("token", answer(400, refused), times=1)
+    credentials = make.on_behalf_of()
+    caller = user(azure)
+    assert "Nobody has consented" in str(await refusal(credentials, caller))
+    await token(credentials, caller)
+
+
 async def test_entra_being_ill_is_told_and_does_not_last(azure: FakeAzure, make: Maker) -> None:
     registered(azure)
     azure.entra.faults.set("token", answer(503, "ill"), times=1)
