@@ -1,15 +1,14 @@
 """The registration that fits what the endpoint is configured to accept and to ask for."""
 
-import re
 from typing import Literal
 
 from development.registration import Registration
+from shared.configuration.authority import is_guid
 from shared.configuration.entra import DEVELOPMENT_CLIENT_ID
 from shared.configuration.model import EntraScheme
 from shared.startup import Offer
 
 _DEFAULT_SCOPE = "access_as_user"
-_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def registration_for(offer: Offer) -> Registration:
@@ -21,7 +20,7 @@ def registration_for(offer: Offer) -> Registration:
     settings = offer.settings.authentication
     scheme = settings.entra
     client_id = (scheme.client_id if scheme else None) or DEVELOPMENT_CLIENT_ID
-    audiences = [a for a in scheme.audiences if not _GUID.fullmatch(a)] if scheme else []
+    audiences = [a for a in scheme.audiences if not is_guid(a)] if scheme else []
     named = settings.protected_resource.resource
     uris = (offer.settings.public_url, *([named] if named else []), *audiences)
     identifier_uris = tuple(dict.fromkeys((*uris, f"api://{client_id}")))

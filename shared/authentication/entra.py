@@ -17,6 +17,7 @@ from typing import Any, Literal, TypeGuard
 
 from shared.authentication.signing_keys import SigningKey, SigningKeys
 from shared.caller import Caller
+from shared.configuration.authority import is_guid
 from shared.configuration.model import EntraScheme
 
 _log = logging.getLogger("postern.authentication")
@@ -27,7 +28,6 @@ REMEMBERED_SECONDS = 300.0
 _REMEMBERED_TOKENS = 2048
 _YEAR_10000 = 253_402_300_800
 _FORM = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
-_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _TYPES = {"jwt", "at+jwt", "application/at+jwt"}
 _KEYS_IN_THE_TOKEN = ("jwk", "jku", "x5u", "x5c", "crit")
 _OF_ID_TOKENS = ("nonce", "at_hash", "c_hash")
@@ -320,7 +320,7 @@ def _text(claims: Mapping[str, Any], name: str) -> str:
 
 def _id(claims: Mapping[str, Any], name: str) -> str:
     value = _text(claims, name).lower()
-    if not _GUID.fullmatch(value):
+    if not is_guid(value):
         raise InvalidToken(f"The token's {name} is not an id.")
     return value
 

@@ -1,12 +1,12 @@
 """How the endpoint's application proves to Entra that it is it: the kinds of client credential."""
 
-import re
 from collections.abc import Callable
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
+from shared.configuration.authority import is_guid
 from shared.configuration.outbound import (
     ClientCredential,
     ClientSecret,
@@ -17,7 +17,6 @@ from shared.configuration.problems import Report
 from shared.validation import Path
 from shared.vault_uri import NotAVault, vault_uri
 
-GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _PULL_REQUESTS_EXAMPLE = "your-client-secret"
 _EXCHANGE = {
     "login.microsoftonline.us": "api://AzureADTokenExchangeUSGov",
@@ -114,6 +113,6 @@ def _secret(
 
 
 def read_guid(value: str, at: Path, report: Report) -> str:
-    if not GUID.fullmatch(value.lower()):
+    if not is_guid(value.lower()):
         report.error(at, f'"{value}" is no id; expected a GUID')
     return value.lower()

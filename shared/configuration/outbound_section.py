@@ -10,8 +10,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from shared.configuration.authority import is_guid
 from shared.configuration.client_credential import (
-    GUID,
     KEYS_OF,
     ClientCredentialSection,
     read_credential,
@@ -179,7 +179,7 @@ def _strategy(given: StrategySection, at: Path, report: Report, where: Surroundi
     if given.type == "JwtObo":
         return UseOnBehalfOf(application)
     tenant = given.tenant_id or (where.scheme and where.scheme.authority.rpartition("/")[2])
-    if not tenant or (given.tenant_id is None and not GUID.fullmatch(tenant)):
+    if not tenant or (given.tenant_id is None and not is_guid(tenant)):
         report.error((*at, "tenantId"), "missing; expected the id of the application's tenant")
         return Deny(f"{written} cannot be used")
     return UseClientCredentials(application, read_guid(tenant, (*at, "tenantId"), report))
@@ -227,6 +227,6 @@ def _passthrough(given: StrategySection, at: Path, report: Report, where: Surrou
     if not given.allow_passthrough:
         text = "every call to Azure will be refused: passing tokens on needs allowPassthrough: true"
         report.warn((*at, "allowPassthrough"), text)
-    named = {a for a in scheme.audiences if not GUID.fullmatch(a)}
+    named = {a for a in scheme.audiences if not is_guid(a)}
     own = {scheme.client_id, f"api://{scheme.client_id}"} if scheme.client_id else set()
     return UsePassthrough(bool(given.allow_passthrough), frozenset(named | own))
