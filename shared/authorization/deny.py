@@ -48,6 +48,7 @@ class DenyList:
                 interval=min(5.0, secret.refresh_seconds),
                 clock=clock,
             )
+        self._joined = _NOTHING
         self._tools = _tools(self._own)
 
     async def reason(self, caller: Caller) -> str | None:
@@ -56,7 +57,8 @@ class DenyList:
         Does not look at tools; `has_tool` does, by what this has read.
         """
         more = _NOTHING if self._more is None else await self._more.get()
-        self._tools = _tools(self._own) | _tools(more)
+        if more is not self._joined:
+            self._joined, self._tools = more, _tools(self._own) | _tools(more)
         return _reason(self._own, caller) or _reason(more, caller)
 
     @property
