@@ -68,7 +68,7 @@ def main(arguments: Namespace) -> int:
     if names is None:
         return 1
     try:
-        caller = _caller(text, offer.settings.authentication)
+        caller = _caller(text, offer)
     except _NoCaller as error:
         if arguments.json:
             print_json({"caller": None, "refused": str(error), "tools": []})
@@ -101,11 +101,12 @@ def _chosen(wanted: str | None, offer: Offer) -> list[str] | None:
     return [name]
 
 
-def _caller(text: str, settings: AuthenticationSettings) -> Caller:
+def _caller(text: str, offer: Offer) -> Caller:
     """The caller a text stands for. Raises _NoCaller.
 
-    Checks what a token claims, not its signature.
+    Checks what a token claims, not its signature; a key is looked for where the endpoint would.
     """
+    settings = offer.settings.authentication
     if not text:
         return ANONYMOUS
     try:
@@ -116,14 +117,24 @@ def _caller(text: str, settings: AuthenticationSettings) -> Caller:
         return _by_description(value)
     if isinstance(value, dict) or text.count(".") == 2:
         return _by_token(text, value, settings)
-    headers = {scheme.header.lower(): text for scheme in settings.key_schemes}
-    for header in headers:
-        try:
-            request = Request("POST", "/mcp", {header: text})
-            return asyncio.run(Authenticator(settings, "").authenticate(request))
-        except Refused as refused:
-            reason = refused.message
-    raise _NoCaller(f"401 {reason}" if headers else "401 This endpoint takes no API keys.")
+    return asyncio.run(_by_key(text, offer))
+
+
+async def _by_key(text: str, offer: Offer) -> Caller:
+    settings, vaults = offer.settings.authentication, offer.vaults()
+    authenticator = Authenticator(settings, "", vaults=vaults)
+    told = "401 This endpoint takes no API keys."
+    try:
+        for scheme in settings.key_schemes:
+            request = Request("POST", "/mcp", {scheme.header.lower(): text})
+            try:
+                return await authenticator.authenticate(request)
+            except Refused as refused:
+                told = f"{refused.status} {refused.message}"
+    finally:
+        await authenticator.close()
+        await vaults.close()
+    raise _NoCaller(told)
 
 
 def _by_description(value: dict[str, Any]) -> Caller:

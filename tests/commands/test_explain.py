@@ -1,5 +1,6 @@
 """`manage.py explain`: what a caller may call, and which line decided."""
 
+import asyncio
 import base64
 import io
 import json
@@ -10,6 +11,12 @@ from typing import Any
 import pytest
 
 import manage
+from commands import explain as command
+from shared.authentication import key_format
+from shared.key_vault import Vaults, managed_identity
+from shared.startup import offer
+from tests.fakes.azure import FakeAzure
+from tests.fakes.key_vault import BUSY
 from tests.support import OPS_KEY, READER_KEY, configured, write_configuration
 
 TENANT = "70a036f6-8e4d-4615-bad6-149c02e7720d"
@@ -201,3 +208,21 @@ def test_a_file_that_is_not_there_is_wrong_usage(
     missing = str(tmp_path / "missing")
     assert manage.main(["explain", "--as", missing, "--config", file]) == 2
     assert "cannot be read" in capsys.readouterr().err
+
+
+async def test_a_key_in_a_vault_is_looked_for_where_the_endpoint_would(
+    azure: FakeAzure, hosted: None, tmp_path: Path
+) -> None:
+    key = key_format.make("build001")
+    azure.vault.put("mcp-key-build001", key_format.digest_text(key), tags={"roles": "ops"})
+    scheme = {"KeyVault": {"VaultUri": azure.vault.uri}}
+    changes = {"Authentication": {"Schemes": {"ApiKey": scheme}}}
+    file = write_configuration(tmp_path, configured(changes))
+    offered = offer(tmp_path, {}, config_file=file)._replace(
+        vaults=lambda: Vaults(lambda: managed_identity(None), transport=azure.transport)
+    )
+    caller = await asyncio.to_thread(command._caller, key, offered)
+    assert (caller.principal, set(caller.roles)) == ("key/build001", {"ops"})
+    azure.vault.faults.set("list", BUSY)
+    with pytest.raises(command._NoCaller, match="503 Keys cannot be checked now"):
+        await asyncio.to_thread(command._caller, key, offered)
