@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import msgspec
 
-from shared import VERSION, request_state
+from shared import VERSION
 from shared.audit.record import Record
 from shared.authentication.authenticate import Authenticator, Refused
 from shared.authorization.deny import DenyList
@@ -19,6 +19,7 @@ from shared.authorization.policy import Decision, Policies, Policy
 from shared.authorization.rate_limits import RateLimiter
 from shared.caller import Caller
 from shared.configuration.model import Settings
+from shared.definitions import prompt_definition, resource_definition, tool_definition
 from shared.http import Refusal
 from shared.protocol import faults
 from shared.protocol.envelope import Call
@@ -27,29 +28,23 @@ from shared.protocol.results import (
     Content,
     Definition,
     ListKind,
-    PromptDefinition,
-    ResourceDefinition,
     Results,
     ServerInfo,
     ToolDefinition,
 )
 from shared.protocol.versions import FEATURES
-from shared.request_state import BadState, Binding, Sealer
+from shared.questions import Asking, Questions
+from shared.request_state import Sealer
 from shared.tools import reading
 from shared.tools.catalogue import Catalogue, Prompt, Resource, Tool
-from shared.tools.context import Confirmation, Report
-from shared.tools.inputs import CapabilityMissing, InputRequired, Inputs, form
-from shared.tools.runner import Failure, Outcome, Runner
+from shared.tools.context import Report
+from shared.tools.runner import Failure, Runner
 from shared.tools.uri_template import MAX_URI
-from shared.wording import shown
 
 if TYPE_CHECKING:
     from shared.credential import Credential
 
 Item = TypeVar("Item", Tool, Resource, Prompt)
-
-_NO_KEYS = "This endpoint cannot ask: Server:ConfirmationKeys is not set."
-_NO_CLIENT = "This client cannot be asked: it needs protocol version 2026-07-28."
 
 
 class Credentials(Protocol):
@@ -58,15 +53,6 @@ class Credentials(Protocol):
     def of(self, caller: Caller) -> "Credential": ...
 
     async def close(self) -> None: ...
-
-
-class _Asking(Exception):
-    """A call ends with questions: what is asked, by name, and the state to come back with."""
-
-    def __init__(self, requests: Mapping[str, Mapping[str, Any]], state: str) -> None:
-        super().__init__("input required")
-        self.requests = requests
-        self.state = state
 
 
 class Answers:
@@ -90,11 +76,15 @@ class Answers:
         self._credentials = credentials
         self._deny = deny
         self._limiter = limiter
-        self._tools = {name: _tool(tool) for name, tool in catalogue.tools.items()}
-        self._resources = {uri: _resource(r) for uri, r in catalogue.resources.items()}
-        self._prompts = {name: _prompt(prompt) for name, prompt in catalogue.prompts.items()}
+        self._tools = {name: tool_definition(tool) for name, tool in catalogue.tools.items()}
+        self._resources = {uri: resource_definition(r) for uri, r in catalogue.resources.items()}
+        self._prompts = {
+            name: prompt_definition(prompt) for name, prompt in catalogue.prompts.items()
+        }
         keys = settings.confirmation_keys
-        self._sealer = Sealer(keys) if keys else None
+        self._questions = Questions(
+            Sealer(keys) if keys else None, server.unconfirmed_destructive_calls
+        )
         info = ServerInfo(server.name, VERSION, server.title)
         self._results = Results(info, server.instructions, server.page_size)
         self._runner = Runner(
@@ -127,7 +117,7 @@ class Answers:
                     return await self._get_prompt(call, caller, record)
                 case "completion/complete":
                     return await self._complete(call, caller, record)
-        except _Asking as asking:
+        except Asking as asking:
             record.outcome = "input_required"
             return self._results.input_required(asking.requests, asking.state, call.version)
         record.decision, record.outcome = "allowed", "ok"
@@ -188,8 +178,8 @@ class Answers:
             record.decision = "denied"
             raise too_many(wait, call.id)
         given = call.params.get("arguments") or {}
-        with self._round(call, caller, name, given) as inputs:
-            outcome = self._unconfirmed(tool, given, inputs)
+        with self._questions.round(call, caller, name, given) as inputs:
+            outcome = self._questions.unconfirmed(tool, given, inputs)
             if outcome is None:
                 with self._acting(caller, record) as credential:
                     outcome = await self._runner.run(
@@ -226,87 +216,6 @@ class Answers:
             challenge = self._authenticator.challenge("insufficient_claims", what, claims=claims)
             raise Refusal(401, text, {"WWW-Authenticate": str(challenge)}, call.id)
 
-    @contextmanager
-    def _round(
-        self, call: Call, caller: Caller, name: str, arguments: Mapping[str, Any]
-    ) -> Iterator[Inputs | None]:
-        """One round of a call that may ask: the answers so far, and what becomes of questions.
-
-        None before 2026-07-28. Raises ProtocolError for a state that is not of this call.
-        """
-        if not FEATURES[call.version].modern:
-            yield None
-            return
-        bind = functools.partial(
-            request_state.binding, caller.principal, call.method, name, arguments
-        )
-        answers, asked, offered = self._answers_so_far(call, bind)
-        unavailable = None if self._sealer is not None else _NO_KEYS
-        inputs = Inputs(call.client_capabilities, answers, asked, offered, unavailable)
-        try:
-            yield inputs
-        except InputRequired as required:
-            if self._sealer is None:
-                raise RuntimeError("asked without a key") from None
-            state = self._sealer.seal(bind(), inputs.answers, inputs.asked)
-            requests = {
-                name: {"method": request.method, "params": request.params}
-                for name, request in required.requests.items()
-            }
-            raise _Asking(requests, state) from None
-        except CapabilityMissing as missing:
-            names = ", ".join(missing.capabilities)
-            text = f"This needs a client that declares the capability {names}."
-            data = {"requiredCapabilities": missing.capabilities}
-            raise ProtocolError(
-                faults.CAPABILITY_MISSING, text, id=call.id, modern=True, data=data
-            ) from None
-
-    def _answers_so_far(
-        self, call: Call, bind: Callable[[], Binding]
-    ) -> tuple[dict[str, Any], dict[str, str], dict[str, Any]]:
-        """What was answered in earlier rounds and this one, what was asked, and other answers."""
-        state, responses = call.params.get("requestState"), call.params.get("inputResponses")
-        given = responses if isinstance(responses, dict) else {}
-        given = {name: answer for name, answer in given.items() if isinstance(answer, dict)}
-        if state is None:
-            return {}, {}, given
-        try:
-            if self._sealer is None or not isinstance(state, str):
-                raise BadState
-            answers, asked = self._sealer.open(state, bind())
-        except BadState:
-            text = "The requestState is not valid for this call, or too old; start again without."
-            raise ProtocolError(faults.INVALID_PARAMS, text, id=call.id, modern=True) from None
-        pending = [name for name in asked if name in given and name not in answers]
-        answers.update({name: given.pop(name) for name in pending})
-        return answers, asked, given
-
-    def _unconfirmed(
-        self, tool: Tool, given: Mapping[str, Any], inputs: Inputs | None
-    ) -> Outcome | None:
-        """Why a destructive tool is not run now, or None for one that may be.
-
-        Raises InputRequired to ask, and CapabilityMissing where the client could be asked but did
-        not say so.
-        """
-        if not tool.options.destructive:
-            return None
-        rule = self._settings.server.unconfirmed_destructive_calls
-        if (
-            inputs is not None
-            and self._sealer is not None
-            and ("elicitation" in inputs.capabilities or rule == "refuse")
-        ):
-            message = f"{tool.options.title or tool.name}: run it with {shown(given, 300)}?"
-            answer = inputs.take({"confirm-call": form(Confirmation, message)})["confirm-call"]
-            confirmed = answer is not None and answer.confirm
-            return None if confirmed else Outcome("declined", ("The person did not confirm it.",))
-        if rule == "allow":
-            return None
-        why = _NO_CLIENT if inputs is None else _NO_KEYS
-        return Outcome("declined", (f"{tool.name} needs a confirmation. {why}",))
-
     async def _read_resource(self, call: Call, caller: Caller, record: Record) -> Any:
         uri: str = call.params["uri"]
         record.resource = uri
@@ -325,7 +234,7 @@ class Answers:
             raise unknown()
         with (
             self._failures(call, record),
-            self._round(call, caller, uri, {}) as inputs,
+            self._questions.round(call, caller, uri, {}) as inputs,
             self._acting(caller, record) as credential,
         ):
             shape = functools.partial(reading.contents, resource, uri)
@@ -341,7 +250,7 @@ class Answers:
         given = call.params.get("arguments") or {}
         with (
             self._failures(call, record),
-            self._round(call, caller, name, given) as inputs,
+            self._questions.round(call, caller, name, given) as inputs,
             self._acting(caller, record) as credential,
         ):
             read, id = self._runner.read, record.correlation_id
@@ -477,47 +386,3 @@ def _no_resource(call: Call, uri: str) -> ProtocolError:
     fault = faults.RESOURCE_NOT_FOUND if modern else faults.RESOURCE_NOT_FOUND_LEGACY
     data = {"uri": uri[:MAX_URI]}
     return ProtocolError(fault, "Resource not found.", id=call.id, modern=modern, data=data)
-
-
-def _tool(tool: Tool) -> ToolDefinition:
-    read = tool.signature
-    return ToolDefinition(
-        tool.name,
-        read.description,
-        read.input_schema,
-        tool.options.title,
-        read.output_schema,
-        tool.annotations,
-    )
-
-
-def _resource(resource: Resource) -> ResourceDefinition:
-    options, call = resource.options, resource.call
-    return ResourceDefinition(
-        options.uri,
-        options.name or call.name,
-        call.signature.description,
-        options.title,
-        options.mime_type,
-        resource.is_template,
-    )
-
-
-def _prompt(prompt: Prompt) -> PromptDefinition:
-    schema = prompt.call.signature.input_schema
-    required = schema.get("required", ())
-    arguments = [
-        {
-            "name": name,
-            **({"description": part["description"]} if "description" in part else {}),
-            "required": name in required,
-        }
-        for name, part in schema.get("properties", {}).items()
-    ]
-    signature = prompt.call.signature
-    return PromptDefinition(
-        prompt.options.name or prompt.call.name,
-        signature.description,
-        prompt.options.title,
-        arguments,
-    )
