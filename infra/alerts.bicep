@@ -25,6 +25,7 @@ param workspaceId string
 param hostName string
 
 @description('Where alerts are mailed to; empty: they are seen in the portal only.')
+@maxLength(254)
 param email string
 
 var locations = loadJsonContent('clouds.json')[environment().name].webTestLocations

@@ -48,6 +48,7 @@ param componentName string
 param workspaceId string
 
 @description('Resource id of the subnet of the app; empty: no virtual network.')
+@maxLength(512)
 param subnetId string
 
 @description('URI of the vault.')
@@ -65,9 +66,11 @@ param entraClientId string
 param entraTenantId string
 
 @description('App ID URI of the API application; empty: api://<client id>.')
+@maxLength(255)
 param appIdUri string
 
 @description('Full URL that clients use; empty: https://<host name of the app>/mcp.')
+@maxLength(255)
 param publicUrl string
 
 @description('The scope that users need, and the app role that applications need.')
@@ -83,9 +86,11 @@ param outboundType string
 param apiKeys bool
 
 @description('Host name of the PostgreSQL server; empty: there is none.')
+@maxLength(255)
 param postgresHost string
 
-@description('Name of its database.')
+@description('Name of its database; empty without one.')
+@maxLength(63)
 param postgresDatabase string
 
 @description('Memory of an instance, in MB.')
@@ -134,7 +139,7 @@ resource site 'Microsoft.Web/sites@2024-11-01' = {
   location: location
   // azd finds by this tag where to deploy its service.
   tags: union(tags, {
-    'azd-service-name': 'endpoint'
+    'azd-service-name': 'api'
   })
   kind: 'functionapp,linux'
   identity: {
@@ -183,7 +188,6 @@ resource site 'Microsoft.Web/sites@2024-11-01' = {
       scmMinTlsVersion: '1.2'
       ftpsState: 'Disabled'
       http20Enabled: true
-      remoteDebuggingEnabled: false
     }
   }
 }

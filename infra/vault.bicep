@@ -18,6 +18,7 @@ param tags object
 param principalId string
 
 @description('Object id of whoever makes, rotates and revokes keys; empty: nobody.')
+@maxLength(36)
 param keeperPrincipalId string
 
 @description('Whether the vault is reached through a private endpoint only.')
