@@ -183,10 +183,10 @@ resource site 'Microsoft.Web/sites@2024-11-01' = {
       }
     }
     // No cors: where the platform answers preflights, the endpoint never sees them.
+    // No ftpsState: Flex Consumption has no FTP, and refuses the property.
     siteConfig: {
       minTlsVersion: '1.2'
       scmMinTlsVersion: '1.2'
-      ftpsState: 'Disabled'
       http20Enabled: true
     }
   }
