@@ -36,7 +36,7 @@ _GUIDE_EXAMPLES = {"key-reader", "key-ops"}
 _HEADER_NAME = re.compile(r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
 _ORIGIN = re.compile(r"https?://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 _ABSOLUTE_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s\x00-\x20]+")
-_OF_KEY_SCHEMES = {"HeaderName", "Keys", "AllowInlineKeys"}
+_OF_KEY_SCHEMES = {"HeaderName", "Keys", "KeyVault", "AllowInlineKeys"}
 _TAKEN_HEADERS = {
     "accept",
     "authorization",
@@ -221,8 +221,10 @@ def _active(section: AuthenticationSection, report: Report) -> list[str]:
             )
         elif name not in active:
             active.append(name)
-    for name in section.schemes:
-        if name not in active and section.enabled:
+    for name, scheme in section.schemes.items():
+        # A scheme for keys that has none lets nobody in, in use or not.
+        empty = scheme.type == "ApiKey" and not scheme.keys and scheme.key_vault is None
+        if name not in active and section.enabled and not empty:
             path = ("Authentication", "Schemes", name)
             report.warn(path, "is not in use: neither DefaultScheme nor AdditionalSchemes")
     return active

@@ -11,6 +11,7 @@ from shared.configuration.model import (
     AuthenticationSettings,
     Cors,
     EntraScheme,
+    KeyVaultKeys,
     ProtectedResource,
     Requirement,
 )
@@ -31,6 +32,8 @@ from tests.configuration.support import (
     warnings,
 )
 from tests.support import OPS_KEY, READER_KEY, configured
+
+VAULT = {"VaultUri": "https://contoso.vault.azure.net/"}
 
 
 def scheme(**changes: Any) -> dict[str, Any]:
@@ -345,9 +348,18 @@ def test_tokens_and_keys_are_taken_side_by_side(tmp_path: Path) -> None:
     assert [found.name for found in settings.authentication.key_schemes] == ["ApiKey"]
 
 
-@pytest.mark.parametrize("key", ["HeaderName", "Keys", "AllowInlineKeys"])
-def test_what_concerns_keys_has_no_effect_on_tokens(tmp_path: Path, key: str) -> None:
-    value = {"HeaderName": "X-Key", "Keys": {SECRET: {}}, "AllowInlineKeys": True}[key]
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("HeaderName", "X-Key"),
+        ("Keys", {SECRET: {}}),
+        ("KeyVault", VAULT),
+        ("AllowInlineKeys", True),
+    ],
+)
+def test_what_concerns_keys_has_no_effect_on_tokens(
+    tmp_path: Path, key: str, value: object
+) -> None:
     _, report = load_text(tmp_path, json.dumps(bearer(**{key: value}), indent=1))
     (told,) = report.problems
     assert (told.level, told.path) == ("warning", f"Authentication:Schemes:Bearer:{key}")
@@ -524,6 +536,20 @@ def test_only_the_default_and_the_additional_schemes_are_in_use(tmp_path: Path) 
     assert in_use == [("ApiKey", "X-API-Key"), ("Second", "X-Second")]
     (unused,) = report.problems
     assert (unused.level, unused.path) == ("warning", "Authentication:Schemes:Third")
+
+
+def test_a_scheme_without_keys_may_lie_unused(tmp_path: Path) -> None:
+    empty = {"Type": "ApiKey", "Keys": {}}
+    schemes = {"Empty": empty, "Vault": {**empty, "KeyVault": VAULT}}
+    _, report = load_text(tmp_path, text_of({"Authentication": {"Schemes": schemes}}))
+    assert [told.path for told in report.problems] == ["Authentication:Schemes:Vault"]
+
+
+def test_keys_may_be_in_a_vault(tmp_path: Path) -> None:
+    settings, report = load_text(tmp_path, text_of(scheme(KeyVault=VAULT)))
+    assert report.problems == []
+    (found,) = settings.authentication.key_schemes
+    assert found.vault == KeyVaultKeys("https://contoso.vault.azure.net", "mcp-key-", 60, 900)
 
 
 def test_two_schemes_cannot_share_a_header(tmp_path: Path) -> None:
