@@ -101,11 +101,11 @@ class CertificateInVault:
         except Unavailable as error:
             text = f"The certificate {self._name} of the endpoint cannot be had. {self._why}"
             raise CredentialRefused(text.strip(), error.retry_after) from None
-        when = f"{datetime.fromtimestamp(certificate.not_after, UTC):%Y-%m-%d %H:%M} UTC"
         if self._clock() >= certificate.not_after:
             raise CredentialRefused(
-                f"The certificate {self._name} in {self._vault.uri} expired on {when}. For the "
-                "endpoint's operator: make a new version and upload it to the app registration."
+                f"The certificate {self._name} in {self._vault.uri} expired on "
+                f"{_shown(certificate.not_after)}. For the endpoint's operator: make a new version "
+                "and upload it to the app registration."
             )
         given = {"private_key": certificate.key, "public_certificate": certificate.pem}
         return Proof(certificate.thumbprint, given)
@@ -114,6 +114,8 @@ class CertificateInVault:
         try:
             secret = await self._vault.get(self._name)
             found = await asyncio.to_thread(certificates.parse, secret.value)
+            if self._clock() < found.not_before:
+                raise BadCertificate(f"is not valid before {_shown(found.not_before)}")
         except BadCertificate as error:
             self._why = f"The secret {self._name} in {self._vault.uri} {error}."
         except VaultError as error:
@@ -138,3 +140,7 @@ class FederatedToken:
 
     async def renewed(self) -> Proof:
         return await self.current()
+
+
+def _shown(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"

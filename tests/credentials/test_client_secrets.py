@@ -123,6 +123,33 @@ async def test_a_certificate_that_expires_while_in_use_is_replaced(
     await bench.token()
     bench.clock.now += 31 * 86400
     assert "expired on" in await bench.refusal()
+    stored(azure, certificate(days=60))
+    bench.monotonic.now += 61
+    # The tenant does not know the new one: so it was used.
+    assert "AADSTS700027" in await bench.refusal()
+
+
+async def test_a_certificate_that_is_not_valid_yet_is_told_with_its_date(
+    azure: FakeAzure, bench: Bench
+) -> None:
+    coming = certificate(since=-1)
+    stored(azure, coming)
+    told = await bench.refusal()
+    begins = coming.certificate.not_valid_before_utc
+    assert f"{NAME} in {azure.vault.uri} is not valid before {begins:%Y-%m-%d}" in told
+
+
+async def test_the_old_certificate_serves_until_the_new_one_is_valid(
+    azure: FakeAzure, bench: Bench
+) -> None:
+    stored(azure, registered_certificate())
+    await bench.token()
+    stored(azure, certificate(since=-1))
+    bench.monotonic.now += 3601
+    await bench.token()
+    await azure.vault.calls.arrival("get", 2)
+    for _ in range(5):
+        await bench.token()
 
 
 @pytest.mark.parametrize(
