@@ -21,6 +21,7 @@ from shared.configuration.outbound import (
     VaultCertificate,
 )
 from shared.configuration.problems import Report
+from shared.configuration.references import Reference
 from tests.configuration.support import (
     CLIENT_ID,
     DEVELOPMENT,
@@ -266,7 +267,8 @@ def test_a_secret_that_is_a_reference_is_resolved_and_not_warned_of(tmp_path: Pa
     reference = "@Microsoft.KeyVault(VaultName=contoso;SecretName=api)"
     section = {"type": "JwtObo", "clientCredential": {"kind": "ClientSecret", "secret": reference}}
     settings, warned = read(tmp_path, section, resolve=lambda asked: dict.fromkeys(asked, SECRET))
-    assert settings.strategies["user"] == UseOnBehalfOf(app(ClientSecret(SECRET)))
+    where = Reference("https://contoso.vault.azure.net", "api")
+    assert settings.strategies["user"] == UseOnBehalfOf(app(ClientSecret(SECRET, where)))
     assert warned == []
     assert SECRET not in repr(settings)
 

@@ -7,6 +7,7 @@ import pytest
 
 from development.serving import Served
 from shared.configuration.outbound import ClientSecret, FederatedIdentity, VaultCertificate
+from shared.configuration.references import Reference
 from shared.credential import CredentialRefused
 from shared.credentials.by_caller import Credentials
 from tests.credentials.support import (
@@ -17,6 +18,7 @@ from tests.credentials.support import (
     Maker,
     claims_of,
     for_everybody,
+    registered,
     user,
     user_id,
 )
@@ -224,6 +226,66 @@ async def test_a_vault_outage_is_lived_through(azure: FakeAzure, bench: Bench) -
     await bench.token()
     bench.monotonic.now += 5 * 3600
     assert "cannot be had" in await bench.refusal()
+
+
+def kept(azure: FakeAzure, make: Maker, monotonic: Clock, *, pinned: bool = False) -> Credentials:
+    """Credentials whose client secret was read from the fake vault when they were made."""
+    secret = azure.vault.put(NAME, "the-first-secret")
+    reference = Reference(azure.vault.uri, NAME, secret.id if pinned else None)
+    credential = ClientSecret("the-first-secret", reference)
+    registered(azure, "the-first-secret")
+    return make.on_behalf_of(credential, monotonic=monotonic)
+
+
+async def test_a_client_secret_entra_no_longer_takes_is_read_anew(
+    azure: FakeAzure, make: Maker, hosted: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    monotonic = Clock()
+    credentials = kept(azure, make, monotonic)
+    await credentials.of(user(azure, 1)).get_token(ARM)
+    assert azure.vault.calls.count("get") == 0
+    azure.vault.put(NAME, "the-second-secret")
+    registered(azure, "the-second-secret")
+    for number in (2, 3):
+        await credentials.of(user(azure, number)).get_token(ARM)
+    assert azure.vault.calls.count("get") == 1
+    assert "-secret" not in caplog.text
+
+
+async def test_a_client_secret_that_nobody_replaced_is_read_once_a_minute(
+    azure: FakeAzure, make: Maker, hosted: None
+) -> None:
+    monotonic = Clock()
+    credentials = kept(azure, make, monotonic)
+    registered(azure, "the-second-secret")
+    for reads in (1, 1, 2):
+        with pytest.raises(CredentialRefused, match="AADSTS7000215"):
+            await credentials.of(user(azure)).get_token(ARM)
+        assert azure.vault.calls.count("get") == reads
+        monotonic.now += 31
+
+
+async def test_a_client_secret_stays_what_it_was_where_the_vault_is_away(
+    azure: FakeAzure, make: Maker, hosted: None
+) -> None:
+    credentials = kept(azure, make, Clock())
+    registered(azure, "the-second-secret")
+    azure.vault.faults.set("get", FORBIDDEN)
+    with pytest.raises(CredentialRefused, match="AADSTS7000215"):
+        await credentials.of(user(azure)).get_token(ARM)
+    registered(azure, "the-first-secret")
+    await credentials.of(user(azure)).get_token(ARM)
+
+
+async def test_a_client_secret_of_one_version_is_not_replaced(
+    azure: FakeAzure, make: Maker, hosted: None
+) -> None:
+    credentials = kept(azure, make, Clock(), pinned=True)
+    azure.vault.put(NAME, "the-second-secret")
+    registered(azure, "the-second-secret")
+    with pytest.raises(CredentialRefused, match="AADSTS7000215"):
+        await credentials.of(user(azure)).get_token(ARM)
+    assert azure.vault.calls.count("get") == 0
 
 
 @pytest.mark.parametrize("client_id", [None, IDENTITY])
