@@ -13,6 +13,7 @@ from shared import command_names, vaults
 from shared.authentication.resource_metadata import own_prefixes
 from shared.authorization.deny import DenyList
 from shared.authorization.policy import Policies, Policy, Rule
+from shared.configuration import log_level
 from shared.configuration.load import Where, load
 from shared.configuration.model import ConfiguredItem, Listed, Requirement, Settings
 from shared.configuration.problems import ConfigurationError, Problem, Report
@@ -111,10 +112,7 @@ def endpoint_of(
 
     `around` is what outbound credentials are made with, when it is not the usual.
     """
-    if offered.settings.log_level is not None:
-        logging.getLogger("postern").setLevel(offered.settings.log_level)
-    # What was decided is recorded at any level, the host's own included.
-    logging.getLogger("postern.audit").setLevel(logging.INFO)
+    log_level.apply(offered.settings.log_level)
     for warning in offered.warnings:
         _log.warning("%s", warning)
     settings, opened = offered.settings, offered.vaults()

@@ -70,6 +70,10 @@ class EntraApp:
         self._apps: OrderedDict[tuple[str, bool, str], Any] = OrderedDict()
         self._building: SingleFlight[tuple[str, bool, str], Any] = SingleFlight()
 
+    def authority(self, tenant: str) -> str:
+        """A tenant's sign-in URL, as people know it."""
+        return f"{self._shown}/{tenant}"
+
     async def on_behalf_of(self, assertion: str, tenant: str, wanted: Wanted) -> Token:
         """A token for the user an access token was issued to. Raises CredentialRefused.
 
@@ -83,8 +87,9 @@ class EntraApp:
 
         result = await self._acquire(exchange, tenant, wanted)
         if "access_token" not in result:
-            authority = f"{self._shown}/{tenant}"
-            raise entra_errors.refusal_on_behalf(result, self.client_id, authority, wanted.resource)
+            raise entra_errors.refusal_on_behalf(
+                result, self.client_id, self.authority(tenant), wanted.resource
+            )
         return self._token(result)
 
     async def for_itself(self, tenant: str, wanted: Wanted) -> Token:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from shared.key_vault import KeyVault, managed_identity
 from tests.configuration.support import bearer, load_text, refused
+from tests.fakes.azure import FakeAzure
 from tests.support import endpoint_for, message, send
 
 VARIABLE = "POSHMCP_LOG_LEVEL"
@@ -32,7 +34,8 @@ def saying(level: object) -> str:
 @pytest.fixture
 def _levels_restored() -> Iterator[None]:
     """Levels belong to the process. Python's own defaults before, whatever was there after."""
-    defaults = {"": logging.WARNING, "postern": logging.NOTSET, "postern.audit": logging.NOTSET}
+    ours = dict.fromkeys(("postern", "postern.audit", "azure"), logging.NOTSET)
+    defaults = {"": logging.WARNING, **ours}
     before = {name: logging.getLogger(name).level for name in defaults}
     for name, level in defaults.items():
         logging.getLogger(name).setLevel(level)
@@ -117,3 +120,35 @@ def test_the_endpoints_own_words_keep_to_the_level(
     endpoint_for(tmp_path, unknown, environment={VARIABLE: word})
     told = [r for r in caplog.records if r.name == "postern.startup"]
     assert bool(told) is warned
+
+
+REQUESTS = "azure.core.pipeline.policies.http_logging_policy"
+
+
+@pytest.mark.usefixtures("_levels_restored")
+@pytest.mark.parametrize("word", [None, "Information", "Warning", "Debug"])
+async def test_azures_libraries_do_not_tell_of_each_request_unless_it_is_debug(
+    tmp_path: Path, azure: FakeAzure, hosted: None, word: str | None
+) -> None:
+    """Measured on a real client of theirs, where the host's own level is Information."""
+    logging.getLogger().setLevel(logging.INFO)
+    told: list[str] = []
+    listening = logging.Handler()
+    listening.emit = lambda record: told.append(record.name)  # type: ignore[method-assign]
+    endpoint_for(tmp_path, environment={VARIABLE: word} if word else {})
+    logging.getLogger().addHandler(listening)
+    try:
+        azure.vault.put("one", "value")
+        vault = KeyVault(azure.vault.uri, lambda: managed_identity(None), transport=azure.transport)
+        await vault.get("one")
+        await vault.close()
+    finally:
+        logging.getLogger().removeHandler(listening)
+    assert (REQUESTS in told) is (word == "Debug")
+
+
+@pytest.mark.usefixtures("_levels_restored")
+def test_a_level_that_somebody_gave_azures_libraries_stays(tmp_path: Path) -> None:
+    logging.getLogger("azure").setLevel(logging.INFO)
+    endpoint_for(tmp_path)
+    assert logging.getLogger(REQUESTS).isEnabledFor(logging.INFO)
