@@ -59,6 +59,7 @@ def offer(
 
     Raises ConfigurationError with all that is wrong.
     """
+    log_level.silence_azure_identity()
     where.setdefault("resolve", functools.partial(vaults.resolve, lambda: _vaults(environment)))
     settings, report = load(folder, environment, **where)
     catalogue = _catalogue(settings, report, package)

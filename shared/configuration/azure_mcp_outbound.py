@@ -84,6 +84,9 @@ class ClientCredentialEntry(msgspec.Struct, rename="pascal", frozen=True):
     custom_signed_assertion_provider_name: Any = None
     custom_signed_assertion_provider_data: Any = None
 
+    def __repr__(self) -> str:
+        return f"<client credential {self.source_type}>"
+
 
 def read_outgoing(
     strategy: OutgoingStrategy | None,

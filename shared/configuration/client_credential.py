@@ -52,6 +52,9 @@ class ClientCredentialSection(msgspec.Struct, rename="camel", frozen=True):
         str | None, Meta(description="Ours: the token's audience, where the cloud's is not right.")
     ] = None
 
+    def __repr__(self) -> str:
+        return f"<client credential {self.kind}>"
+
 
 def read_credential(
     given: ClientCredentialSection,

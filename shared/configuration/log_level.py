@@ -56,3 +56,14 @@ def apply(level: int | None) -> None:
     azure = logging.getLogger("azure")
     if azure.level == logging.NOTSET and level != logging.DEBUG:
         azure.setLevel(max(level or 0, logging.WARNING))
+
+
+def silence_azure_identity() -> None:
+    """Keep azure-identity out of the log, unless somebody has set its level.
+
+    When an identity endpoint answers with something unexpected, it writes the answer as a warning,
+    tokens and all. Why there is no token, our own loggers say.
+    """
+    identity = logging.getLogger("azure.identity")
+    if identity.level == logging.NOTSET:
+        identity.setLevel(logging.CRITICAL + 1)
