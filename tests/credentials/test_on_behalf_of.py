@@ -1,6 +1,7 @@
 """Acting on behalf of users: by MSAL, against Entra on loopback."""
 
 import asyncio
+import json
 import time
 
 import pytest
@@ -320,3 +321,16 @@ async def test_a_slow_entra_keeps_to_threads_of_its_own(azure: FakeAzure, make: 
     assert azure.entra.calls.count("token") == 16
     azure.entra.faults.clear()
     await token(credentials, user(azure))
+
+
+async def test_who_can_handle_revocation_gets_tokens_that_are_evaluated_continuously(
+    azure: FakeAzure, make: Maker
+) -> None:
+    """And who asks for none has none: such a client could do nothing with a revoked one."""
+    registered(azure)
+    credential = make.on_behalf_of().of(user(azure))
+    await credential.get_token(ARM)
+    await credential.get_token_info(ARM, options={"enable_cae": True})
+    plain, continuous = (call.details["claims"] for call in azure.entra.calls.all("token"))
+    assert plain == ""
+    assert json.loads(continuous) == {"access_token": {"xms_cc": {"values": ["cp1"]}}}
