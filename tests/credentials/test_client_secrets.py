@@ -10,6 +10,9 @@ from shared.configuration.outbound import ClientSecret, FederatedIdentity, Vault
 from shared.configuration.references import Reference
 from shared.credential import CredentialRefused
 from shared.credentials.by_caller import Credentials
+from shared.credentials.certificates import parse
+from shared.credentials.client_secrets import Proof
+from shared.credentials.tokens import Key, Token, Wanted
 from tests.credentials.support import (
     ARM,
     CLIENT,
@@ -31,7 +34,7 @@ from tests.credentials.tenant import (
     signed_in,
 )
 from tests.fakes.azure import FakeAzure
-from tests.fakes.entra import EXCHANGE, Application, object_id
+from tests.fakes.entra import EXCHANGE, TENANT, Application, object_id
 from tests.fakes.faults import HANG
 from tests.fakes.key_vault import BROKEN, FORBIDDEN
 from tests.fakes.managed_identity import SYSTEM_ASSIGNED
@@ -323,5 +326,9 @@ async def test_without_an_identity_endpoint_nothing_speaks_for_the_application(
         await credentials.of(user(azure)).get_token(ARM)
 
 
-async def test_secrets_are_in_no_repr(azure: FakeAzure) -> None:
-    assert SECRET not in repr(ClientSecret(SECRET))
+def test_secrets_are_in_no_repr() -> None:
+    one = registered_certificate()
+    key = Key("JwtObo", TENANT, "user", SECRET, Wanted((ARM,)))
+    shown = [ClientSecret(SECRET), Proof("1", SECRET), key, Token(SECRET, 0.0), parse(one.pem)]
+    assert SECRET not in repr(shown)
+    assert "PRIVATE KEY" not in repr(shown)
