@@ -10,7 +10,7 @@ import asyncio
 import functools
 import logging
 import re
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -111,7 +111,7 @@ class Endpoint:
             _log.exception("a request failed (correlation id %s)", correlation_id)
             body = error_body(500, f"Internal error. Correlation id: {correlation_id}")
             response = json_response(500, body)
-        return response.finished(correlation_id, self._cors(request))
+        return response.finished(correlation_id, self._cors(request, response.headers))
 
     async def close(self) -> None:
         """Close connections and end what goes on in the background."""
@@ -306,9 +306,10 @@ class Endpoint:
             headers["Access-Control-Max-Age"] = "600"
         return Response(204, headers)
 
-    def _cors(self, request: Request) -> dict[str, str]:
+    def _cors(self, request: Request, answered: Mapping[str, str]) -> dict[str, str]:
+        """What lets pages of an allowed Origin read an answer; nothing where every page may."""
         origin = request.headers.get("origin")
-        if origin is None or not self._allows(origin):
+        if origin is None or not self._allows(origin) or "Access-Control-Allow-Origin" in answered:
             return {}
         headers = {
             "Access-Control-Allow-Origin": origin,

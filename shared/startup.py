@@ -13,6 +13,8 @@ from shared import command_names, vaults
 from shared.authentication.resource_metadata import own_prefixes
 from shared.authorization.deny import DenyList
 from shared.authorization.policy import Policies, Policy, Rule
+from shared.configuration import log_level
+from shared.configuration.authority import is_guid
 from shared.configuration.load import Where, load
 from shared.configuration.model import ConfiguredItem, Listed, Requirement, Settings
 from shared.configuration.problems import ConfigurationError, Problem, Report
@@ -57,13 +59,17 @@ def offer(
 
     Raises ConfigurationError with all that is wrong.
     """
+    log_level.silence_azure_identity()
     where.setdefault("resolve", functools.partial(vaults.resolve, lambda: _vaults(environment)))
     settings, report = load(folder, environment, **where)
     catalogue = _catalogue(settings, report, package)
     if report.failed:
         raise ConfigurationError(report.problems)
     make = functools.partial(_vaults, environment)
-    return Offer(settings, catalogue, _policies(settings, catalogue), report, make)
+    policies = _policies(settings, catalogue)
+    if settings.authentication.entra is not None:
+        _warn_of_scopes(policies, report)
+    return Offer(settings, catalogue, policies, report, make)
 
 
 def _vaults(environment: Mapping[str, str]) -> Vaults:
@@ -92,6 +98,20 @@ def _policies(settings: Settings, catalogue: Catalogue) -> Policies:
     )
 
 
+def _warn_of_scopes(policies: Policies, report: Report) -> None:
+    """Warn of scopes of other APIs: a token is for this one, and names its scopes alone."""
+    asked: dict[str, str] = {}
+    for rule in (rule for policy in policies for rule in policy.rules.values()):
+        for scope in rule.scopes:
+            asked[scope] = min(asked.get(scope, rule.written), rule.written, key=len)
+    for scope, written in sorted(asked.items()):
+        api, _, name = scope.rpartition("/")
+        if "://" in api or is_guid(api.lower()):
+            text = f"is another API's, so that no token has it; expected {name}, or an audience"
+            problem = Problem(f"the scope {scope}", written, f"{text} {api}", "warning")
+            report.problems.append(problem)
+
+
 def build(
     folder: Path,
     environment: Mapping[str, str],
@@ -111,10 +131,7 @@ def endpoint_of(
 
     `around` is what outbound credentials are made with, when it is not the usual.
     """
-    if offered.settings.log_level is not None:
-        logging.getLogger("postern").setLevel(offered.settings.log_level)
-    # What was decided is recorded at any level, the host's own included.
-    logging.getLogger("postern.audit").setLevel(logging.INFO)
+    log_level.apply(offered.settings.log_level)
     for warning in offered.warnings:
         _log.warning("%s", warning)
     settings, opened = offered.settings, offered.vaults()

@@ -61,6 +61,9 @@ def failure_of(error: Exception, uri: str, name: str, *, writes: bool) -> VaultE
     asked = str(response.request.url) if response is not None else ""
     if isinstance(error, ClientAuthenticationError) and not asked.startswith(f"{uri}/"):
         reason = str(error.message).partition("\n")[0][:300]
+        # What follows is the answer of an identity endpoint.
+        answered = "Unexpected response"
+        reason = answered if reason.startswith(answered) else reason
         return SignInFailed(f"No token for {uri}: {reason}")
     incomplete = isinstance(error, IncompleteReadError)
     if isinstance(error, DecodeError | ValueError) and not incomplete:

@@ -56,6 +56,22 @@ async def test_every_page_may_read_it_and_a_bad_credential_does_not_matter(
         assert response.headers["Access-Control-Allow-Origin"] == "*"
 
 
+@pytest.mark.parametrize("method", ["GET", "OPTIONS"])
+async def test_what_every_page_may_read_is_sent_without_credentials(
+    tmp_path: Path, issuer: Issuer, method: str
+) -> None:
+    """A browser takes no `*` together with credentials, also where its Origin may send them."""
+    page = "https://app.example.com"
+    cors = {"Authentication": {"Cors": {"AllowedOrigins": [page], "AllowCredentials": True}}}
+    endpoint = endpoint_with_tokens(tmp_path, issuer, cors)
+    response = await get(endpoint, RESOURCE, method, origin=page)
+    assert response.headers["Access-Control-Allow-Origin"] == "*"
+    assert "Access-Control-Allow-Credentials" not in response.headers
+    refused = await get(endpoint, "/mcp", origin=page)
+    assert refused.headers["Access-Control-Allow-Origin"] == page
+    assert refused.headers["Access-Control-Allow-Credentials"] == "true"
+
+
 async def test_a_preflight_says_what_a_page_may_send(tmp_path: Path, issuer: Issuer) -> None:
     response = await get(endpoint_with_tokens(tmp_path, issuer), RESOURCE, "OPTIONS")
     assert response.body == b""

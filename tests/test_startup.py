@@ -12,6 +12,7 @@ from shared.configuration.problems import ConfigurationError
 from shared.endpoint import Endpoint
 from shared.startup import Offer, build_or_refuse, offer
 from shared.unready import UnreadyEndpoint
+from tests.configuration.support import CLIENT_ID, OTHER_TENANT, PUBLIC_URL, TENANT
 from tests.support import (
     OPS_KEY,
     READER_KEY,
@@ -105,6 +106,36 @@ def test_a_name_without_a_tool_is_a_warning_that_says_where(
     assert f"PowerShellConfiguration:{path}" in warning.path
     assert warning.source.startswith("settings.json:")
     assert text in warning.text
+
+
+SCHEME = {
+    "Type": "JwtBearer",
+    "Authority": f"https://login.microsoftonline.com/{TENANT}",
+    "ClientId": CLIENT_ID,
+    "ValidAudiences": [PUBLIC_URL],
+}
+OWN_SCOPES = ["read", f"api://{CLIENT_ID}/read", f"{CLIENT_ID}/read", f"{PUBLIC_URL}/read"]
+
+
+def asking(*scopes: str, **schemes: Any) -> dict[str, Any]:
+    policy = {"RequiredScopes": list(scopes), "RequiredRoles": []}
+    section = {"DefaultPolicy": policy, "Schemes": schemes, "AdditionalSchemes": list(schemes)}
+    return {"Authentication": section, "Server": {"PublicUrl": PUBLIC_URL}}
+
+
+def test_a_scope_of_another_api_is_a_warning_that_says_where(tmp_path: Path) -> None:
+    """No token of this API has it, so that its tools would be closed to every user."""
+    others = ("api://other/read", f"{OTHER_TENANT}/read")
+    found = offered(tmp_path, asking(*OWN_SCOPES, *others, Bearer=SCHEME))
+    warnings = sorted((one.path, one.source, one.text) for one in found.warnings)
+    assert [path for path, _, _ in warnings] == [f"the scope {one}" for one in sorted(others)]
+    for path, source, text in warnings:
+        assert source.startswith("Authentication:DefaultPolicy:RequiredScopes (settings.json:")
+        assert text.endswith(f"an audience {path.split()[-1].removesuffix('/read')}")
+
+
+def test_the_scopes_of_keys_are_what_the_configuration_makes_them(tmp_path: Path) -> None:
+    assert offered(tmp_path, asking("api://other/read")).warnings == []
 
 
 @pytest.mark.parametrize("section", ["CommandOverrides", "FunctionOverrides"])

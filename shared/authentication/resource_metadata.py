@@ -9,6 +9,7 @@ from shared.configuration.model import AuthenticationSettings, EntraScheme
 
 METADATA_PATH = "/.well-known/oauth-protected-resource"
 SERVER_METADATA_PATH = "/.well-known/oauth-authorization-server"
+_ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +78,11 @@ def server_document(metadata: ResourceMetadata, upstream: Mapping[str, Any]) -> 
     """Authorization server metadata (RFC 8414) of our own issuer, with Entra ID's endpoints.
 
     For clients that insist on what Entra's document leaves out. Nothing passes through here: codes
-    and tokens go between the client and Entra ID.
+    and tokens go between the client and Entra ID. An endpoint it does not name is left out.
     """
     return {
         "issuer": metadata.issuer,
-        "authorization_endpoint": upstream.get("authorization_endpoint"),
-        "token_endpoint": upstream.get("token_endpoint"),
-        "jwks_uri": upstream.get("jwks_uri"),
+        **{name: upstream[name] for name in _ENDPOINTS if isinstance(upstream.get(name), str)},
         "scopes_supported": metadata.document["scopes_supported"],
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],

@@ -32,6 +32,7 @@ from shared.validation import Path
 
 OutgoingStrategy = Literal["NotSet", "UseHostingEnvironmentIdentity", "UseOnBehalfOf"]
 KEY = "AzureAd:OutgoingAuthStrategy"
+_CREDENTIALS: Path = ("AzureAd", "ClientCredentials")
 
 # Microsoft.Identity.Web's CredentialSource, by number.
 _SOURCES = (
@@ -83,6 +84,9 @@ class ClientCredentialEntry(msgspec.Struct, rename="pascal", frozen=True):
     custom_signed_assertion_provider_name: Any = None
     custom_signed_assertion_provider_data: Any = None
 
+    def __repr__(self) -> str:
+        return f"<client credential {self.source_type}>"
+
 
 def read_outgoing(
     strategy: OutgoingStrategy | None,
@@ -98,6 +102,8 @@ def read_outgoing(
     before = len(report.problems)
     one: Strategy | None = None
     if strategy == "UseHostingEnvironmentIdentity":
+        if credentials:
+            report.warn(_CREDENTIALS, f"not used: {KEY} is {strategy}")
         id = environment.get("AZURE_CLIENT_ID")
         one = UseManagedIdentity(read_guid(id, ("AZURE_CLIENT_ID",), report) if id else None)
     elif strategy == "UseOnBehalfOf" or credentials:
@@ -116,17 +122,16 @@ def _application(
     report: Report,
     where: Surroundings,
 ) -> Application | None:
-    at: Path = ("AzureAd", "ClientCredentials")
     if not credentials:
-        report.error((*at, 0), "missing; expected how the application proves to be it")
+        report.error((*_CREDENTIALS, 0), "missing; expected how the application proves to be it")
         return None
     if len(credentials) > 1:
-        report.warn((*at, 1), "not used: the first entry of the list is, and no other")
+        report.warn((*_CREDENTIALS, 1), "not used: the first entry of the list is, and no other")
     if scheme is None or scheme.client_id is None:
         report.error(("AzureAd", "ClientId"), "missing; expected the API's application id")
         return None
     instance = scheme.authority.rpartition("/")[0]
-    credential = _credential(credentials[0], instance, (*at, 0), report, where)
+    credential = _credential(credentials[0], instance, (*_CREDENTIALS, 0), report, where)
     return Application(instance, scheme.client_id, credential) if credential else None
 
 

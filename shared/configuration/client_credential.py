@@ -52,6 +52,9 @@ class ClientCredentialSection(msgspec.Struct, rename="camel", frozen=True):
         str | None, Meta(description="Ours: the token's audience, where the cloud's is not right.")
     ] = None
 
+    def __repr__(self) -> str:
+        return f"<client credential {self.kind}>"
+
 
 def read_credential(
     given: ClientCredentialSection,
@@ -99,11 +102,12 @@ def _secret(
     if not secret:
         report.error(at, "missing; expected a secret of the application, or a reference to it")
         return None
-    if development:
-        return ClientSecret(secret)
+    reference = report.root.reference_of(at)
+    if development or reference is not None:
+        return ClientSecret(secret, reference)
     if secret == _PULL_REQUESTS_EXAMPLE:
         report.warn(at, "is the example of a public text; expected a secret of your own")
-    elif report.root.source_of(at).line is not None and not report.root.is_secret(at):
+    elif report.root.source_of(at).line is not None:
         report.warn(
             at,
             "a secret stands in a file; better a reference @Microsoft.KeyVault(…), or none at all: "

@@ -16,9 +16,9 @@ _HOSTS = re.compile(
     r"|outlook\.office(365)?\.com|sharepoint\.com|dynamics\.com"
     r")(/.*)?"
 )
+# Azure AD Graph, Microsoft Graph, Power BI and others; Exchange, SharePoint and others.
+_NUMBERED = re.compile(r"0000000[0-9a-f]-0000-(0000-c000|0ff1-ce00)-000000000000")
 _APPLICATIONS = {
-    "00000002-0000-0000-c000-000000000000",  # Azure AD Graph
-    "00000003-0000-0000-c000-000000000000",  # Microsoft Graph
     "022907d3-0f1b-48f7-badc-1ba6abab6d66",  # Azure SQL Database
     "123cd850-d9df-40bd-94d5-c9f07b7fa203",  # Azure Database for PostgreSQL and MySQL
     "797f4846-ba00-4fd7-ba43-dac1f8f63013",  # Azure Resource Manager
@@ -30,4 +30,6 @@ _APPLICATIONS = {
 def is_first_party(audience: str) -> bool:
     """Whether an audience is a resource of Microsoft's, as far as they are known here."""
     name = audience.lower().removeprefix("api://")
-    return name in _APPLICATIONS or _HOSTS.fullmatch(audience.lower()) is not None
+    if name in _APPLICATIONS or _NUMBERED.fullmatch(name):
+        return True
+    return _HOSTS.fullmatch(audience.lower()) is not None

@@ -42,3 +42,28 @@ def read(section: LoggingSection, environment: Mapping[str, str], report: Report
         text = f"{shown(default)} is no level; {_EXPECTED}"
         report.error(("Logging", "LogLevel", "Default"), text)
     return None if default is None else _LEVELS.get(default.lower())
+
+
+def apply(level: int | None) -> None:
+    """Set the level of our loggers, and write audit records at any.
+
+    Azure's libraries tell of each request they send at Information: they are kept to warnings,
+    unless the level is Debug or somebody has set theirs.
+    """
+    if level is not None:
+        logging.getLogger("postern").setLevel(level)
+    logging.getLogger("postern.audit").setLevel(logging.INFO)
+    azure = logging.getLogger("azure")
+    if azure.level == logging.NOTSET and level != logging.DEBUG:
+        azure.setLevel(max(level or 0, logging.WARNING))
+
+
+def silence_azure_identity() -> None:
+    """Keep azure-identity out of the log, unless somebody has set its level.
+
+    When an identity endpoint answers with something unexpected, it writes the answer as a warning,
+    tokens and all. Why there is no token, our own loggers say.
+    """
+    identity = logging.getLogger("azure.identity")
+    if identity.level == logging.NOTSET:
+        identity.setLevel(logging.CRITICAL + 1)

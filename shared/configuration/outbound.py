@@ -4,14 +4,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from shared.configuration.references import Reference
+
 CallerKind = Literal["user", "application", "key", "anonymous"]
 
 
 @dataclass(frozen=True, slots=True)
 class ClientSecret:
-    """A secret the application shares with Entra."""
+    """A secret the application shares with Entra, and the vault's secret it was read from."""
 
     secret: str = field(repr=False)
+    reference: Reference | None = None
 
 
 @dataclass(frozen=True, slots=True)

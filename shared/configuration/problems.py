@@ -77,7 +77,7 @@ class Report:
             if _may_be_a_key(violation, path):
                 self.error(path[:-1], "holds an unknown key; expected API keys under Keys")
             else:
-                secret = is_secret(path) or self.root.is_secret(path)
+                secret = is_secret(path) or self.root.reference_of(path) is not None
                 self.error(path, _told(violation, secret=secret))
 
     def _problem(self, path: Path, text: str, level: Literal["error", "warning"]) -> Problem:

@@ -96,7 +96,7 @@ def resolve(root: Node, resolver: Resolve | None, *, on_functions: bool) -> list
             if isinstance(value, Failed):
                 problems.append(_problem(root, path, node, f"has no value: {value.reason}"))
             else:
-                node.value, node.secret = value, True
+                node.value, node.reference = value, reference
     return problems
 
 

@@ -6,9 +6,12 @@ the file and line (or the variable) to change.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shared.validation import Path
+
+if TYPE_CHECKING:
+    from shared.configuration.references import Reference
 
 MAX_DEPTH = 64
 
@@ -32,12 +35,12 @@ _VARIABLE = "environment variable "
 class Node:
     """A value and its source. `value` is a scalar, a list of nodes or a dict of nodes.
 
-    `secret` marks a value that came from a vault and is not to be told.
+    `reference` is the vault's secret that a value was read from; it is not to be told.
     """
 
     value: Any = field(repr=False)
     source: Source
-    secret: bool = False
+    reference: "Reference | None" = None
 
     def plain(self) -> Any:
         """The value without sources."""
@@ -63,10 +66,10 @@ class Node:
         node, missing = self._nearest(path)
         return _ENVIRONMENT if missing and node.source.name.startswith(_VARIABLE) else node.source
 
-    def is_secret(self, path: Path) -> bool:
-        """Whether the value at `path` came from a vault."""
+    def reference_of(self, path: Path) -> "Reference | None":
+        """The vault's secret that the value at `path` was read from."""
         node, _ = self._nearest(path)
-        return node.secret
+        return node.reference
 
     def _nearest(self, path: Path) -> "tuple[Node, bool]":
         """The node at `path`, or the nearest ancestor there is and True."""

@@ -183,23 +183,22 @@ class Credentials:
         around = self._around
         match application.credential:
             case ClientSecret() as secret:
-                return SharedSecret(secret)
+                return SharedSecret(secret, self._vault, monotonic=around.monotonic)
             case FederatedIdentity() as federated:
                 return FederatedToken(federated, self._identity(federated.client_id))
             case VaultCertificate() as certificate:
-                vault = self._vault(certificate)
+                vault = self._vault(certificate.vault_url, certificate.identity)
                 return CertificateInVault(
                     certificate, vault, clock=around.clock, monotonic=around.monotonic
                 )
             case _:
                 assert_never(application.credential)
 
-    def _vault(self, certificate: VaultCertificate) -> KeyVault:
-        """The vault of a certificate: read as the endpoint reads vaults, or as another identity."""
-        if certificate.identity is None and self._around.vaults is not None:
-            return self._around.vaults.open(certificate.vault_url)
-        identity = functools.partial(key_vault.managed_identity, certificate.identity)
-        transport = self._around.transport
-        vault = KeyVault(certificate.vault_url, identity, transport=transport)
+    def _vault(self, uri: str, identity: str | None = None) -> KeyVault:
+        """A vault, read as the endpoint reads vaults, or as the identity of a client id."""
+        if identity is None and self._around.vaults is not None:
+            return self._around.vaults.open(uri)
+        credential = functools.partial(key_vault.managed_identity, identity)
+        vault = KeyVault(uri, credential, transport=self._around.transport)
         self._vaults.append(vault)
         return vault

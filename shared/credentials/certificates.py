@@ -15,7 +15,7 @@ class BadCertificate(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """A certificate in PEM, the private key beside it, and when it expires (epoch seconds).
+    """A certificate in PEM, the private key beside it, and its dates (seconds since the epoch).
 
     `thumbprint` is its SHA-256, in hexadecimal.
     """

@@ -20,7 +20,7 @@ class ClientCredentials:
         """A token of the application. Raises CredentialRefused."""
         same_tenant(wanted, self._tenant)
         wanted = wanted._replace(tenant_id=None)
-        key = Key(NAME, self._tenant, self._app.client_id, None, wanted)
+        key = Key(NAME, self._app.authority(self._tenant), self._app.client_id, None, wanted)
         return await self._cache.get(key, lambda: self._app.for_itself(self._tenant, wanted))
 
     def identity(self, caller: Caller) -> str:

@@ -1,6 +1,7 @@
 """How the application proves to Entra that it is it: by a secret, a certificate or a token."""
 
 import asyncio
+import contextlib
 import hashlib
 import logging
 import time
@@ -14,7 +15,7 @@ from shared.credentials import certificates
 from shared.credentials.certificates import BadCertificate, Certificate
 from shared.credentials.managed_identity import ManagedIdentity
 from shared.credentials.tokens import Wanted
-from shared.key_vault import KeyVault
+from shared.key_vault import KeyVault, Secret
 from shared.refreshing import FetchFailed, Refreshed, Unavailable
 from shared.vault_errors import VaultError
 
@@ -49,15 +50,40 @@ class ClientSecrets(Protocol):
 
 
 class SharedSecret:
-    """A client secret from the configuration, which stays what it is."""
+    """A client secret as the configuration had it at start.
 
-    def __init__(self, settings: ClientSecret) -> None:
-        self._proof = Proof("secret", settings.secret)
+    One that comes from a vault, without a version, is read anew when Entra refuses it.
+    """
+
+    def __init__(
+        self,
+        settings: ClientSecret,
+        open_vault: Callable[[str], KeyVault],
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._proof = Proof("as at start", settings.secret)
+        self._newest: Refreshed[Secret] | None = None
+        reference = settings.reference
+        if reference is not None and reference.version is None:
+            vault, name = open_vault(reference.vault_uri), reference.name
+            self._newest = Refreshed(
+                f"the client secret {name}",
+                lambda: _read(vault, name),
+                refresh=REFRESH,
+                outage=OUTAGE,
+                clock=monotonic,
+            )
 
     async def current(self) -> Proof:
         return self._proof
 
     async def renewed(self) -> Proof:
+        if self._newest is not None:
+            with contextlib.suppress(Unavailable):
+                newest = await self._newest.renewed()
+                if newest.value != self._proof.for_msal:
+                    self._proof = Proof(str(newest.properties.version), newest.value)
         return self._proof
 
 
@@ -101,27 +127,29 @@ class CertificateInVault:
         except Unavailable as error:
             text = f"The certificate {self._name} of the endpoint cannot be had. {self._why}"
             raise CredentialRefused(text.strip(), error.retry_after) from None
-        when = f"{datetime.fromtimestamp(certificate.not_after, UTC):%Y-%m-%d %H:%M} UTC"
         if self._clock() >= certificate.not_after:
             raise CredentialRefused(
-                f"The certificate {self._name} in {self._vault.uri} expired on {when}. For the "
-                "endpoint's operator: make a new version and upload it to the app registration."
+                f"The certificate {self._name} in {self._vault.uri} expired on "
+                f"{_shown(certificate.not_after)}. For the endpoint's operator: make a new version "
+                "and upload it to the app registration."
             )
         given = {"private_key": certificate.key, "public_certificate": certificate.pem}
         return Proof(certificate.thumbprint, given)
 
     async def _fetch(self) -> Certificate:
+        self._why = ""
         try:
-            secret = await self._vault.get(self._name)
+            secret = await _read(self._vault, self._name)
             found = await asyncio.to_thread(certificates.parse, secret.value)
+            if self._clock() < found.not_before:
+                raise BadCertificate(f"is not valid before {_shown(found.not_before)}")
         except BadCertificate as error:
             self._why = f"The secret {self._name} in {self._vault.uri} {error}."
-        except VaultError as error:
+            raise FetchFailed(self._why) from None
+        except FetchFailed as error:
             self._why = str(error)
-        else:
-            self._why = ""
-            return found
-        raise FetchFailed(self._why)
+            raise
+        return found
 
 
 class FederatedToken:
@@ -138,3 +166,15 @@ class FederatedToken:
 
     async def renewed(self) -> Proof:
         return await self.current()
+
+
+async def _read(vault: KeyVault, name: str) -> Secret:
+    """The newest version of a secret. Raises FetchFailed."""
+    try:
+        return await vault.get(name)
+    except VaultError as error:
+        raise FetchFailed(str(error), getattr(error, "retry_after", 0.0)) from None
+
+
+def _shown(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"

@@ -70,6 +70,10 @@ class EntraApp:
         self._apps: OrderedDict[tuple[str, bool, str], Any] = OrderedDict()
         self._building: SingleFlight[tuple[str, bool, str], Any] = SingleFlight()
 
+    def authority(self, tenant: str) -> str:
+        """A tenant's sign-in URL, as people know it."""
+        return f"{self._shown}/{tenant}"
+
     async def on_behalf_of(self, assertion: str, tenant: str, wanted: Wanted) -> Token:
         """A token for the user an access token was issued to. Raises CredentialRefused.
 
@@ -81,7 +85,12 @@ class EntraApp:
                 assertion, list(wanted.scopes), claims_challenge=wanted.claims
             )
 
-        return await self._acquire(exchange, tenant, wanted)
+        result = await self._acquire(exchange, tenant, wanted)
+        if "access_token" not in result:
+            raise entra_errors.refusal_on_behalf(
+                result, self.client_id, self.authority(tenant), wanted.resource
+            )
+        return self._token(result)
 
     async def for_itself(self, tenant: str, wanted: Wanted) -> Token:
         """A token for the application. Raises CredentialRefused."""
@@ -89,9 +98,19 @@ class EntraApp:
         def get(app: Any) -> Any:
             return app.acquire_token_for_client(list(wanted.scopes), claims_challenge=wanted.claims)
 
-        return await self._acquire(get, tenant, wanted)
+        result = await self._acquire(get, tenant, wanted)
+        if "access_token" not in result:
+            raise entra_errors.refusal(result, self.client_id, wanted.resource)
+        return self._token(result)
 
-    async def _acquire(self, ask: Callable[[Any], Any], tenant: str, wanted: Wanted) -> Token:
+    def _token(self, result: Mapping[str, Any]) -> Token:
+        lifetime = float(result.get("expires_in", 0))
+        return Token(result["access_token"], self._clock() + lifetime)
+
+    async def _acquire(
+        self, ask: Callable[[Any], Any], tenant: str, wanted: Wanted
+    ) -> Mapping[str, Any]:
+        """What Entra answered: a token, or why there is none, which the log tells too."""
         if not self.instance.startswith("https://"):
             raise CredentialRefused(
                 f"Tokens are exchanged over https only, and {self.instance} is not. With the "
@@ -109,21 +128,15 @@ class EntraApp:
             text = f"Entra ID did not answer within {self._timeout:g} seconds; try again."
             raise CredentialRefused(text) from None
         if "access_token" not in result:
-            raise self._refusal(result, tenant, wanted)
-        lifetime = float(result.get("expires_in", 0))
-        return Token(result["access_token"], self._clock() + lifetime)
-
-    def _refusal(self, result: Mapping[str, Any], tenant: str, wanted: Wanted) -> CredentialRefused:
-        _log.warning(
-            "Entra ID refused a token for %s: %s, AADSTS%s (trace %s, correlation %s)",
-            wanted.resource,
-            result.get("error"),
-            entra_errors.code_of(result),
-            result.get("trace_id"),
-            result.get("correlation_id"),
-        )
-        authority = f"{self._shown}/{tenant}"
-        return entra_errors.refusal(result, self.client_id, authority, wanted.resource)
+            _log.warning(
+                "Entra ID refused a token for %s: %s, AADSTS%s (trace %s, correlation %s)",
+                wanted.resource,
+                result.get("error"),
+                entra_errors.code_of(result),
+                result.get("trace_id"),
+                result.get("correlation_id"),
+            )
+        return result
 
     async def _ask(
         self, ask: Callable[[Any], Any], tenant: str, wanted: Wanted, proof: Proof

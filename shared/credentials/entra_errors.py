@@ -21,6 +21,10 @@ _TEXTS = {
     500133: f"The token this call came with has expired. {_SIGN_IN_AGAIN}.",
     500131: "The token this call came with was not issued for the application {app}. "
     f"{_OPERATOR}: outboundAuthentication must name the registration that clients ask tokens for.",
+    50057: "The account is disabled in Entra ID; an administrator can enable it.",
+    50173: f"The sign-in behind the token this call came with has been revoked. {_SIGN_IN_AGAIN}.",
+    53003: "Conditional Access does not let {resource} be called from here; an administrator can "
+    "say which policy it is.",
     50105: "You are not assigned to {resource} in Entra ID; an administrator can assign you.",
     7000114: "Nobody can act on behalf of an application: on-behalf-of needs a user's token.",
     7000215: f"Entra ID does not take the client secret of the application {{app}}. {_OPERATOR}: "
@@ -64,15 +68,26 @@ def blames_credential(result: Mapping[str, Any]) -> bool:
     return code_of(result) in _STALE_CREDENTIAL
 
 
-def refusal(
+def refusal(result: Mapping[str, Any], app: str, resource: str) -> CredentialRefused:
+    """The error for what MSAL returned instead of a token for the application `app` itself.
+
+    Nothing but numbers is taken from Entra's own text.
+    """
+    code = code_of(result)
+    text = _TEXTS.get(_SAME_AS.get(code or 0, code or 0), f"Entra ID gives no token. {_OPERATOR}.")
+    return CredentialRefused(text.format(app=app, resource=resource) + _mark(code))
+
+
+def refusal_on_behalf(
     result: Mapping[str, Any], app: str, authority: str, resource: str
 ) -> CredentialRefused:
-    """The error for what MSAL returned instead of a token.
+    """The error for what MSAL returned instead of a token on behalf of a person.
 
-    `authority` is the tenant's sign-in URL. Nothing but numbers is taken from Entra's own text.
+    They may be able to do something about it: ClaimsChallenge, ConsentMissing. `authority` is the
+    tenant's sign-in URL.
     """
     code, claims = code_of(result), result.get("claims")
-    mark = f" (AADSTS{code})" if code else ""
+    mark = _mark(code)
     if isinstance(claims, str) and claims:
         return ClaimsChallenge(
             f"{resource} asks for more proof of who you are, such as a second factor{mark}. "
@@ -81,11 +96,14 @@ def refusal(
         )
     if code in _CONSENT or result.get("suberror") == "consent_required":
         return _consent(app, authority, resource, mark)
-    if result.get("error") == "interaction_required":
+    if result.get("error") == "interaction_required" and code not in _TEXTS:
         text = f"Entra ID wants to ask you something before it lets {resource} be called for you"
         return CredentialRefused(f"{text}{mark}. {_SIGN_IN_AGAIN}.")
-    text = _TEXTS.get(_SAME_AS.get(code or 0, code or 0), f"Entra ID gives no token. {_OPERATOR}.")
-    return CredentialRefused(text.format(app=app, resource=resource) + mark)
+    return refusal(result, app, resource)
+
+
+def _mark(code: int | None) -> str:
+    return f" (AADSTS{code})" if code else ""
 
 
 def _consent(app: str, authority: str, resource: str, mark: str) -> ConsentMissing:

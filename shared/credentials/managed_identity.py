@@ -35,7 +35,7 @@ _ABSENT = (
 )
 _UNASSIGNED = (
     "This host does not have the managed identity {client_id}. For the endpoint's operator: assign "
-    "it to the compute resource, or mend outboundAuthentication:clientId."
+    "it to the compute resource, or mend its client id in outboundAuthentication."
 )
 _FAILED = (
     "The host's managed identity gave no token for {resource} (status {status}). For the "

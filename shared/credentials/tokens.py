@@ -52,6 +52,9 @@ class Key(NamedTuple):
     assertion: str | None
     wanted: Wanted
 
+    def __repr__(self) -> str:
+        return f"<Key of {self.strategy} {self.principal}>"
+
     def digest(self) -> bytes:
         """The SHA-256 of it all: no assertion is kept, and nothing in one part mimics another."""
         hashed = hashlib.sha256((self.assertion or "").encode()).hexdigest()

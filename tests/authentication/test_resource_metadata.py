@@ -186,6 +186,16 @@ def test_a_server_described_here_is_the_one_that_is_named() -> None:
     assert "userinfo_endpoint" not in document
 
 
+@pytest.mark.parametrize(
+    "upstream", [{}, dict.fromkeys(("token_endpoint", "jwks_uri")), {"jwks_uri": 5}]
+)
+def test_an_endpoint_that_entra_does_not_name_is_left_out(upstream: dict[str, Any]) -> None:
+    metadata = described(ProtectedResource(serve_authorization_server=True))
+    document = server_document(metadata, upstream)
+    assert not {"authorization_endpoint", "token_endpoint", "jwks_uri"} & set(document)
+    assert None not in document.values()
+
+
 def test_own_identifiers_are_url_audiences_and_client_id() -> None:
     assert set(own_prefixes(scheme(audiences=("api://prod", API)), "https://h.example/mcp")) == {
         "https://h.example/mcp",

@@ -133,6 +133,15 @@ def test_the_first_credential_of_the_list_is_used(tmp_path: Path) -> None:
     assert warned == ["AzureAd:ClientCredentials[1]"]
 
 
+def test_credentials_that_the_strategy_does_not_need_are_warned_of(tmp_path: Path) -> None:
+    strategy = {STRATEGY: "UseHostingEnvironmentIdentity"}
+    secret = entry(SourceType="ClientSecret", ClientSecret=SECRET)
+    found, warned = read(tmp_path, {**secret, **strategy})
+    assert found is not None
+    assert found.strategies["user"] == UseManagedIdentity()
+    assert warned == ["AzureAd:ClientCredentials"]
+
+
 @pytest.mark.parametrize(
     ("variables", "path", "said"),
     [

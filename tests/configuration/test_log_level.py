@@ -7,7 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from shared.configuration.outbound import UseManagedIdentity
+from shared.credential import CredentialRefused
+from shared.key_vault import KeyVault, managed_identity
 from tests.configuration.support import bearer, load_text, refused
+from tests.credentials.conftest import make as make
+from tests.credentials.support import ARM, CALLERS, Maker, for_everybody
+from tests.fakes.azure import FakeAzure
+from tests.fakes.faults import answer
 from tests.support import endpoint_for, message, send
 
 VARIABLE = "POSHMCP_LOG_LEVEL"
@@ -32,7 +39,9 @@ def saying(level: object) -> str:
 @pytest.fixture
 def _levels_restored() -> Iterator[None]:
     """Levels belong to the process. Python's own defaults before, whatever was there after."""
-    defaults = {"": logging.WARNING, "postern": logging.NOTSET, "postern.audit": logging.NOTSET}
+    names = ("postern", "postern.audit", "azure", "azure.identity")
+    ours = dict.fromkeys(names, logging.NOTSET)
+    defaults = {"": logging.WARNING, **ours}
     before = {name: logging.getLogger(name).level for name in defaults}
     for name, level in defaults.items():
         logging.getLogger(name).setLevel(level)
@@ -117,3 +126,53 @@ def test_the_endpoints_own_words_keep_to_the_level(
     endpoint_for(tmp_path, unknown, environment={VARIABLE: word})
     told = [r for r in caplog.records if r.name == "postern.startup"]
     assert bool(told) is warned
+
+
+REQUESTS = "azure.core.pipeline.policies.http_logging_policy"
+
+
+@pytest.mark.usefixtures("_levels_restored")
+@pytest.mark.parametrize("word", [None, "Information", "Warning", "Debug"])
+async def test_azures_libraries_do_not_tell_of_each_request_unless_it_is_debug(
+    tmp_path: Path,
+    azure: FakeAzure,
+    hosted: None,
+    caplog: pytest.LogCaptureFixture,
+    word: str | None,
+) -> None:
+    """Measured on a real client of theirs, where the host's own level is Information."""
+    logging.getLogger().setLevel(logging.INFO)
+    endpoint_for(tmp_path, environment={VARIABLE: word} if word else {})
+    caplog.clear()
+    azure.vault.put("one", "value")
+    vault = KeyVault(azure.vault.uri, lambda: managed_identity(None), transport=azure.transport)
+    await vault.get("one")
+    await vault.close()
+    assert (REQUESTS in {r.name for r in caplog.records}) is (word == "Debug")
+
+
+@pytest.mark.usefixtures("_levels_restored")
+def test_a_level_that_somebody_gave_azures_libraries_stays(tmp_path: Path) -> None:
+    logging.getLogger("azure").setLevel(logging.INFO)
+    endpoint_for(tmp_path)
+    assert logging.getLogger(REQUESTS).isEnabledFor(logging.INFO)
+
+
+@pytest.mark.usefixtures("_levels_restored")
+@pytest.mark.parametrize("word", [None, "Debug"])
+async def test_what_an_identity_endpoint_answers_is_not_logged(
+    tmp_path: Path,
+    azure: FakeAzure,
+    make: Maker,
+    hosted: None,
+    caplog: pytest.LogCaptureFixture,
+    word: str | None,
+) -> None:
+    """Not even by azure-identity, which writes an answer that it does not understand."""
+    logging.getLogger().setLevel(logging.DEBUG)
+    endpoint_for(tmp_path, environment={VARIABLE: word} if word else {})
+    azure.identity.faults.set("token", answer(200, {"access_token": "eyJ-a-token"}))
+    with pytest.raises(CredentialRefused):
+        await make(for_everybody(UseManagedIdentity())).of(CALLERS["key"]).get_token(ARM)
+    assert "no token of the managed identity" in caplog.text
+    assert "eyJ" not in caplog.text

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from shared.configuration.client_credential import KEYS_OF
+from shared.configuration.azure_mcp import AzureAdSection
+from shared.configuration.azure_mcp_outbound import ClientCredentialEntry
+from shared.configuration.client_credential import KEYS_OF, ClientCredentialSection
 from shared.configuration.model import Settings
 from shared.configuration.outbound import (
     Application,
@@ -20,7 +22,9 @@ from shared.configuration.outbound import (
     UsePassthrough,
     VaultCertificate,
 )
+from shared.configuration.outbound_section import OutboundSection
 from shared.configuration.problems import Report
+from shared.configuration.references import Reference
 from tests.configuration.support import (
     CLIENT_ID,
     DEVELOPMENT,
@@ -121,6 +125,9 @@ def test_passthrough_with_its_one_extra_line(tmp_path: Path) -> None:
         "https://ossrdbms-aad.database.windows.net",
         "https://contoso.vault.azure.net",
         "00000003-0000-0000-c000-000000000000",
+        "api://00000002-0000-0ff1-ce00-000000000000",
+        "123CD850-d9df-40bd-94d5-c9f07b7fa203",
+        "HTTPS://GRAPH.microsoft.com",
     ],
 )
 def test_passing_on_tokens_of_microsofts_own_resources_is_refused(
@@ -266,7 +273,8 @@ def test_a_secret_that_is_a_reference_is_resolved_and_not_warned_of(tmp_path: Pa
     reference = "@Microsoft.KeyVault(VaultName=contoso;SecretName=api)"
     section = {"type": "JwtObo", "clientCredential": {"kind": "ClientSecret", "secret": reference}}
     settings, warned = read(tmp_path, section, resolve=lambda asked: dict.fromkeys(asked, SECRET))
-    assert settings.strategies["user"] == UseOnBehalfOf(app(ClientSecret(SECRET)))
+    where = Reference("https://contoso.vault.azure.net", "api")
+    assert settings.strategies["user"] == UseOnBehalfOf(app(ClientSecret(SECRET, where)))
     assert warned == []
     assert SECRET not in repr(settings)
 
@@ -399,3 +407,11 @@ def test_a_placeholder_is_told(tmp_path: Path) -> None:
 
 def test_every_kind_knows_its_keys() -> None:
     assert set(KEYS_OF) == {"ClientSecret", "CertificateKeyVault", "FederatedManagedIdentity"}
+
+
+def test_no_secret_is_in_the_repr_of_what_is_read() -> None:
+    read = OutboundSection(
+        "JwtObo", client_credential=ClientCredentialSection("ClientSecret", SECRET)
+    )
+    entry = ClientCredentialEntry("ClientSecret", SECRET)
+    assert SECRET not in repr(read) + repr(entry) + repr(AzureAdSection(client_credentials=[entry]))

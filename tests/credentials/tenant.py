@@ -60,8 +60,8 @@ class Certificate:
         )
 
 
-def certificate(days: float = 30, *, elliptic: bool = False) -> Certificate:
-    """A certificate that expires in so many days, or did."""
+def certificate(days: float = 30, *, since: float = 60, elliptic: bool = False) -> Certificate:
+    """A certificate that expires in so many days, or did; valid `since` so many days ago."""
     key = (
         ec.generate_private_key(ec.SECP256R1())
         if elliptic
@@ -75,7 +75,7 @@ def certificate(days: float = 30, *, elliptic: bool = False) -> Certificate:
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=60))
+        .not_valid_before(now - timedelta(days=since))
         .not_valid_after(now + timedelta(days=days))
         .sign(key, hashes.SHA256())
     )

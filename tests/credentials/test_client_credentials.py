@@ -10,15 +10,19 @@ from shared.configuration.outbound import (
     Application,
     ClientSecret,
     FederatedIdentity,
+    OutboundSettings,
     UseClientCredentials,
 )
-from shared.credential import CredentialRefused
+from shared.credential import ClaimsChallenge, CredentialRefused
 from shared.credentials.by_caller import Credentials
+from shared.credentials.entra_app import Reach
 from tests.credentials.support import (
     ARM,
     CALLERS,
     CLIENT,
+    INSTANCE,
     POSTGRES,
+    SECRET,
     Clock,
     Maker,
     application,
@@ -31,6 +35,7 @@ from tests.credentials.tenant import reach
 from tests.fakes.azure import FakeAzure
 from tests.fakes.entra import EXCHANGE, TENANT, object_id
 from tests.fakes.entra import Application as Registered
+from tests.fakes.faults import answer
 from tests.fakes.managed_identity import SYSTEM_ASSIGNED
 
 
@@ -100,3 +105,30 @@ async def test_a_wrong_secret_and_another_tenant_are_told(azure: FakeAzure, make
         await credential.get_token(ARM)
     with pytest.raises(CredentialRefused, match="in no other"):
         await credential.get_token(ARM, tenant_id=CLIENT)
+
+
+async def test_claims_asked_of_the_application_are_no_challenge_to_who_calls(
+    azure: FakeAzure, make: Maker
+) -> None:
+    registered(azure)
+    refused = {"error": "invalid_grant", "error_codes": [53003], "claims": '{"access_token":{}}'}
+    azure.entra.faults.set("token", answer(400, refused))
+    with pytest.raises(CredentialRefused, match="AADSTS53003") as caught:
+        await itself(make).of(user(azure)).get_token(ARM)
+    assert not isinstance(caught.value, ClaimsChallenge)
+
+
+async def test_the_same_ids_in_another_cloud_are_another_application(
+    azure: FakeAzure, make: Maker
+) -> None:
+    registered(azure)
+    government = "https://login.microsoftonline.us"
+    elsewhere = Application(government, CLIENT, ClientSecret(SECRET))
+    settings = for_everybody(UseClientCredentials(application(), TENANT))
+    other = UseClientCredentials(elsewhere, TENANT)
+    strategies = {**settings.strategies, "key": other}
+    to = Reach(azure.entra.url, azure.ca_file)
+    credentials = make(OutboundSettings(strategies), reach={INSTANCE: to, government: to})
+    for caller in ("application", "key"):
+        await credentials.of(CALLERS[caller]).get_token(ARM)
+    assert azure.entra.calls.count("token") == 2

@@ -7,8 +7,12 @@ import pytest
 
 from development.serving import Served
 from shared.configuration.outbound import ClientSecret, FederatedIdentity, VaultCertificate
+from shared.configuration.references import Reference
 from shared.credential import CredentialRefused
 from shared.credentials.by_caller import Credentials
+from shared.credentials.certificates import parse
+from shared.credentials.client_secrets import Proof
+from shared.credentials.tokens import Key, Token, Wanted
 from tests.credentials.support import (
     ARM,
     CLIENT,
@@ -17,6 +21,7 @@ from tests.credentials.support import (
     Maker,
     claims_of,
     for_everybody,
+    registered,
     user,
     user_id,
 )
@@ -29,7 +34,7 @@ from tests.credentials.tenant import (
     signed_in,
 )
 from tests.fakes.azure import FakeAzure
-from tests.fakes.entra import EXCHANGE, Application, object_id
+from tests.fakes.entra import EXCHANGE, TENANT, Application, object_id
 from tests.fakes.faults import HANG
 from tests.fakes.key_vault import BROKEN, FORBIDDEN
 from tests.fakes.managed_identity import SYSTEM_ASSIGNED
@@ -123,6 +128,33 @@ async def test_a_certificate_that_expires_while_in_use_is_replaced(
     await bench.token()
     bench.clock.now += 31 * 86400
     assert "expired on" in await bench.refusal()
+    stored(azure, certificate(days=60))
+    bench.monotonic.now += 61
+    # The tenant does not know the new one: so it was used.
+    assert "AADSTS700027" in await bench.refusal()
+
+
+async def test_a_certificate_that_is_not_valid_yet_is_told_with_its_date(
+    azure: FakeAzure, bench: Bench
+) -> None:
+    coming = certificate(since=-1)
+    stored(azure, coming)
+    told = await bench.refusal()
+    begins = coming.certificate.not_valid_before_utc
+    assert f"{NAME} in {azure.vault.uri} is not valid before {begins:%Y-%m-%d}" in told
+
+
+async def test_the_old_certificate_serves_until_the_new_one_is_valid(
+    azure: FakeAzure, bench: Bench
+) -> None:
+    stored(azure, registered_certificate())
+    await bench.token()
+    stored(azure, certificate(since=-1))
+    bench.monotonic.now += 3601
+    await bench.token()
+    await azure.vault.calls.arrival("get", 2)
+    for _ in range(5):
+        await bench.token()
 
 
 @pytest.mark.parametrize(
@@ -199,6 +231,66 @@ async def test_a_vault_outage_is_lived_through(azure: FakeAzure, bench: Bench) -
     assert "cannot be had" in await bench.refusal()
 
 
+def kept(azure: FakeAzure, make: Maker, monotonic: Clock, *, pinned: bool = False) -> Credentials:
+    """Credentials whose client secret was read from the fake vault when they were made."""
+    secret = azure.vault.put(NAME, "the-first-secret")
+    reference = Reference(azure.vault.uri, NAME, secret.id if pinned else None)
+    credential = ClientSecret("the-first-secret", reference)
+    registered(azure, "the-first-secret")
+    return make.on_behalf_of(credential, monotonic=monotonic)
+
+
+async def test_a_client_secret_entra_no_longer_takes_is_read_anew(
+    azure: FakeAzure, make: Maker, hosted: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    monotonic = Clock()
+    credentials = kept(azure, make, monotonic)
+    await credentials.of(user(azure, 1)).get_token(ARM)
+    assert azure.vault.calls.count("get") == 0
+    azure.vault.put(NAME, "the-second-secret")
+    registered(azure, "the-second-secret")
+    for number in (2, 3):
+        await credentials.of(user(azure, number)).get_token(ARM)
+    assert azure.vault.calls.count("get") == 1
+    assert "-secret" not in caplog.text
+
+
+async def test_a_client_secret_that_nobody_replaced_is_read_once_a_minute(
+    azure: FakeAzure, make: Maker, hosted: None
+) -> None:
+    monotonic = Clock()
+    credentials = kept(azure, make, monotonic)
+    registered(azure, "the-second-secret")
+    for reads in (1, 1, 2):
+        with pytest.raises(CredentialRefused, match="AADSTS7000215"):
+            await credentials.of(user(azure)).get_token(ARM)
+        assert azure.vault.calls.count("get") == reads
+        monotonic.now += 31
+
+
+async def test_a_client_secret_stays_what_it_was_where_the_vault_is_away(
+    azure: FakeAzure, make: Maker, hosted: None
+) -> None:
+    credentials = kept(azure, make, Clock())
+    registered(azure, "the-second-secret")
+    azure.vault.faults.set("get", FORBIDDEN)
+    with pytest.raises(CredentialRefused, match="AADSTS7000215"):
+        await credentials.of(user(azure)).get_token(ARM)
+    registered(azure, "the-first-secret")
+    await credentials.of(user(azure)).get_token(ARM)
+
+
+async def test_a_client_secret_of_one_version_is_not_replaced(
+    azure: FakeAzure, make: Maker, hosted: None
+) -> None:
+    credentials = kept(azure, make, Clock(), pinned=True)
+    azure.vault.put(NAME, "the-second-secret")
+    registered(azure, "the-second-secret")
+    with pytest.raises(CredentialRefused, match="AADSTS7000215"):
+        await credentials.of(user(azure)).get_token(ARM)
+    assert azure.vault.calls.count("get") == 0
+
+
 @pytest.mark.parametrize("client_id", [None, IDENTITY])
 async def test_a_managed_identitys_token_speaks_for_the_application(
     azure: FakeAzure, make: Maker, hosted: None, client_id: str | None
@@ -234,5 +326,9 @@ async def test_without_an_identity_endpoint_nothing_speaks_for_the_application(
         await credentials.of(user(azure)).get_token(ARM)
 
 
-async def test_secrets_are_in_no_repr(azure: FakeAzure) -> None:
-    assert SECRET not in repr(ClientSecret(SECRET))
+def test_secrets_are_in_no_repr() -> None:
+    one = registered_certificate()
+    key = Key("JwtObo", TENANT, "user", SECRET, Wanted((ARM,)))
+    shown = [ClientSecret(SECRET), Proof("1", SECRET), key, Token(SECRET, 0.0), parse(one.pem)]
+    assert SECRET not in repr(shown)
+    assert "PRIVATE KEY" not in repr(shown)

@@ -5,7 +5,12 @@ from typing import Any
 import pytest
 
 from shared.credential import ClaimsChallenge, ConsentMissing, CredentialRefused
-from shared.credentials.entra_errors import blames_credential, code_of, refusal
+from shared.credentials.entra_errors import (
+    blames_credential,
+    code_of,
+    refusal,
+    refusal_on_behalf,
+)
 
 APP = "85a0b190-f927-4e27-b286-cd301d965e4a"
 AUTHORITY = "https://login.microsoftonline.com/tenant"
@@ -13,7 +18,7 @@ RESOURCE = "https://storage.azure.com"
 
 
 def told(**result: Any) -> CredentialRefused:
-    return refusal(result, APP, AUTHORITY, RESOURCE)
+    return refusal_on_behalf(result, APP, AUTHORITY, RESOURCE)
 
 
 @pytest.mark.parametrize(
@@ -21,6 +26,9 @@ def told(**result: Any) -> CredentialRefused:
     [
         (50013, "Sign in again"),
         (500133, "has expired"),
+        (50057, "disabled"),
+        (50173, "has been revoked. Sign in again"),
+        (53003, "Conditional Access does not let"),
         (50105, "You are not assigned"),
         (7000114, "needs a user's token"),
         (7000215, "client secret"),
@@ -86,3 +94,17 @@ def test_consent_is_told_by_code_or_suberror() -> None:
 @pytest.mark.parametrize(("code", "blamed"), [(7000215, True), (700027, True), (65001, False)])
 def test_some_codes_blame_the_applications_credential(code: int, blamed: bool) -> None:
     assert blames_credential({"error_codes": [code]}) is blamed
+
+
+@pytest.mark.parametrize("error", ["interaction_required", "invalid_grant"])
+def test_what_has_words_of_its_own_is_told_in_these(error: str) -> None:
+    assert "Conditional Access does not" in str(told(error=error, error_codes=[53003]))
+
+
+def test_an_application_is_asked_for_no_proof_and_no_consent() -> None:
+    """There is nobody behind it: the client would sign its user in again for nothing."""
+    claims = '{"access_token":{"acrs":{"essential":true,"value":"c1"}}}'
+    for code in (53003, 65001, 50079):
+        error = refusal({"error_codes": [code], "claims": claims}, APP, RESOURCE)
+        assert type(error) is CredentialRefused
+        assert claims not in str(error)

@@ -101,6 +101,16 @@ async def test_azure_identity_renews_tokens_so_it_is_asked_again_soon(
     assert azure.identity.calls.count("token") == 1
 
 
+async def test_claims_of_a_service_get_a_token_that_was_asked_for_anew(
+    azure: FakeAzure, make: Maker, app_service: None
+) -> None:
+    """Though nobody tells the identity endpoint of them."""
+    credential = system_assigned(make).of(CALLERS["key"])
+    await credential.get_token(ARM)
+    await credential.get_token(ARM, claims='{"access_token":{}}')
+    assert azure.identity.calls.count("token") == 2
+
+
 async def test_one_identity_for_two_kinds_of_caller_is_asked_once(
     azure: FakeAzure, make: Maker, app_service: None
 ) -> None:

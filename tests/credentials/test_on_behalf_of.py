@@ -1,6 +1,7 @@
 """Acting on behalf of users: by MSAL, against Entra on loopback."""
 
 import asyncio
+import json
 import time
 
 import pytest
@@ -140,11 +141,13 @@ async def test_a_token_is_good_no_longer_than_what_it_was_exchanged_for(
 async def test_an_assertion_that_expired_between_calls_is_told(
     azure: FakeAzure, make: Maker
 ) -> None:
+    """Also where a token it was exchanged for would be good for longer."""
     registered(azure)
-    clock = Clock(time.time())
-    credentials = make.on_behalf_of(clock=clock)
-    await token(credentials, user(azure, seconds=600))
-    refused = await refusal(credentials, user(azure, seconds=-10))
+    credentials = make.on_behalf_of()
+    caller = user(azure, seconds=1)
+    await token(credentials, caller)
+    await asyncio.sleep(1.1)
+    refused = await refusal(credentials, caller)
     assert "has expired. Sign in again" in str(refused)
     assert "AADSTS500133" in str(refused)
 
@@ -303,3 +306,31 @@ async def test_who_gives_up_waiting_takes_nothing_from_others(
     azure.entra.faults.clear()
     assert claims_of(await second)["oid"] == user_id(1)
     assert azure.entra.calls.count("token") == 1
+
+
+async def test_a_slow_entra_keeps_to_threads_of_its_own(azure: FakeAzure, make: Maker) -> None:
+    """So many and no more, and none of those that others wait for."""
+    registered(azure)
+    azure.entra.faults.set("token", HANG)
+    credentials = make.on_behalf_of(timeout=2.0)
+    waiting = [asyncio.create_task(token(credentials, user(azure, n))) for n in range(40)]
+    await azure.entra.calls.arrival("token", 16)
+    assert await asyncio.wait_for(asyncio.to_thread(lambda: "free"), 1) == "free"
+    ended = await asyncio.gather(*waiting, return_exceptions=True)
+    assert {type(one) for one in ended} == {CredentialRefused}
+    assert azure.entra.calls.count("token") == 16
+    azure.entra.faults.clear()
+    await token(credentials, user(azure))
+
+
+async def test_who_can_handle_revocation_gets_tokens_that_are_evaluated_continuously(
+    azure: FakeAzure, make: Maker
+) -> None:
+    """And who asks for none has none: such a client could do nothing with a revoked one."""
+    registered(azure)
+    credential = make.on_behalf_of().of(user(azure))
+    await credential.get_token(ARM)
+    await credential.get_token_info(ARM, options={"enable_cae": True})
+    plain, continuous = (call.details["claims"] for call in azure.entra.calls.all("token"))
+    assert plain == ""
+    assert json.loads(continuous) == {"access_token": {"xms_cc": {"values": ["cp1"]}}}

@@ -43,7 +43,7 @@ class Application:
 class FakeEntra:
     """One tenant. `url` is where it listens, without the tenant.
 
-    Records `token` (details: client_id, scope, credential, and user for on-behalf-of),
+    Records `token` (details: client_id, scope, credential, claims, and user for on-behalf-of),
     `configuration` and `keys`.
     """
 
@@ -121,6 +121,7 @@ class FakeEntra:
         client, scope = form.get("client_id", ""), form.get("scope", "")
         credential = "assertion" if "client_assertion" in form else "secret"
         details = {"client_id": client, "scope": scope, "credential": credential}
+        details["claims"] = form.get("claims", "")
         user = self.claims(form.get("assertion", ""), client)
         if user is not None:
             details["user"] = user["oid"]
