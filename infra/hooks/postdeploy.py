@@ -26,10 +26,7 @@ def main(environment: Mapping[str, str]) -> int:
         ]
         if missing:
             raise Stopped(f"azd's environment lacks {', '.join(missing)}. Run: azd provision")
-        if environment.get("PRIVATE_NETWORK") == "true":
-            say("The endpoint has a private address: only its network can see whether it is ready.")
-        else:
-            _wait(environment)
+        _wait(environment)
     except Stopped as error:
         return finish(error)
     _tell(environment)

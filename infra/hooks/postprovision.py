@@ -34,6 +34,12 @@ def main(environment: Mapping[str, str]) -> int:
             _tell_the_owner(wanted, environment["MCP_URL"], identity)
         else:
             _register(wanted, identity, environment)
+        if wanted.toolsets:
+            say(
+                f"The toolsets {', '.join(wanted.toolsets)} act as the user. Unless it is done, an"
+                " administrator consents to that once for everybody:\n"
+                f"  az ad app permission admin-consent --id {wanted.client_id}"
+            )
     except Stopped as error:
         return finish(error)
     return 0

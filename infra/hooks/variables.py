@@ -110,7 +110,7 @@ def problems(environment: Mapping[str, str]) -> list[str]:
         if not environment.get(name)
     ]
     found += [
-        f'{name} is "{environment[name]}"; expected {rule.expected}.'
+        f'{name} is "{_shown(environment[name])}"; expected {rule.expected}.'
         f" Run: azd env set {name} <value>"
         for name, rule in RULES.items()
         if environment.get(name) and not rule.fits(environment[name])
@@ -128,6 +128,11 @@ def problems(environment: Mapping[str, str]) -> list[str]:
             if not environment.get(name)
         ]
     return found
+
+
+def _shown(value: str) -> str:
+    """A value without what may be a password or a key in a URL."""
+    return re.sub(r"//[^/]*@", "//…@", re.sub(r"\?.*", "?…", value, flags=re.DOTALL))
 
 
 def known_toolsets() -> set[str]:

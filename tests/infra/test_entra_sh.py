@@ -303,6 +303,13 @@ def test_script_and_bicep_register_the_same(line: CommandLine) -> None:
         assert bicep[name] == script[name]
     assert bicep["api"]["requestedAccessTokenVersion"] == 2
     assert (scope["type"], role["allowedMemberTypes"]) == ("User", ["Application"])
+    assert [scope["id"], scope["value"], scope["isEnabled"]] == [
+        role["id"],
+        role["value"],
+        role["isEnabled"],
+    ]
+    assert scope["adminConsentDisplayName"] == role["displayName"]
+    assert scope["adminConsentDescription"] == role["description"]
 
     # Bicep's guid() is a UUID of version 5 in this namespace, over its arguments with hyphens.
     namespace = uuid.UUID("11fb06fb-712d-4ddd-98c7-e71bbd588830")

@@ -247,6 +247,13 @@ def test_a_public_url_has_https_a_path_and_no_slash_at_its_end(url: str) -> None
     assert variables.problems({**BEFORE, "PUBLIC_URL": "https://mcp.example.com:8443/a/mcp"}) == []
 
 
+def test_what_may_be_secret_in_a_url_is_not_shown() -> None:
+    url = "https://me:hunter2@mcp.example.com/mcp?code=hunter3"
+    (found,) = variables.problems({**BEFORE, "PUBLIC_URL": url})
+    assert "hunter" not in found
+    assert "https://…@mcp.example.com/mcp?…" in found
+
+
 @pytest.mark.parametrize("name", variables.REQUIRED)
 def test_what_must_be_set_is_asked_for(name: str) -> None:
     for environment in ({**BEFORE, name: ""}, {k: v for k, v in BEFORE.items() if k != name}):
@@ -472,6 +479,15 @@ def test_the_script_falls_back_too(line: CommandLine) -> None:
     assert remembered(line) == {"APP_ID_URI": f"api://{CLIENT}"}
 
 
+def test_consent_is_asked_of_an_administrator_where_tools_act_as_the_user(
+    line: CommandLine,
+) -> None:
+    for toolsets, told in (("postgres", True), ("", False)):
+        done = line.hook("postprovision", **AFTER, ENTRA_TOOLSETS=toolsets)
+        assert done.returncode == 0, done.stderr
+        assert (f"admin-consent --id {CLIENT}" in done.stdout) == told
+
+
 @pytest.mark.parametrize("missing", OUTPUTS)
 def test_a_missing_output_is_named(line: CommandLine, missing: str) -> None:
     done = line.hook("postprovision", **{**AFTER, missing: ""})
@@ -591,13 +607,6 @@ def test_an_endpoint_that_cannot_be_trusted_is_not_ready(
     assert endpoint.asked == []
 
 
-def test_a_private_endpoint_is_not_asked(line: CommandLine) -> None:
-    done = line.hook("postdeploy", **AFTER, PRIVATE_NETWORK="true")
-    assert done.returncode == 0, done.stderr
-    assert line.calls() == []
-    assert URL in done.stdout
-
-
 def test_a_function_app_that_is_not_there_is_named(line: CommandLine) -> None:
     line.when("functionapp", "show", status=3, complains="ResourceNotFound", first=True)
     done = line.hook("postdeploy", **AFTER)
@@ -657,6 +666,14 @@ def test_the_workflow_pins_actions_and_puts_nothing_into_a_shell() -> None:
     uses = [step["uses"] for step in steps if "uses" in step]
     assert [name for name in uses if not re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", name)] == []
     assert [step["run"] for step in steps if "${{" in step.get("run", "")] == []
+
+
+def test_the_workflow_deploys_the_package_that_it_keeps() -> None:
+    steps = read(*WORKFLOW)["jobs"]["deploy"]["steps"]
+    runs = [step.get("run", "") for step in steps]
+    (kept,) = [s["with"]["path"] for s in steps if s.get("uses", "").startswith("actions/upload-")]
+    assert f"azd deploy api --from-package {kept} --no-prompt" in runs
+    assert runs.index("make package") < runs.index("azd provision --no-prompt")
 
 
 def test_the_workflow_runs_what_a_change_must_pass() -> None:
