@@ -271,9 +271,11 @@ def test_all_bad_values_are_told_at_once_and_nothing_is_done(line: CommandLine) 
 
 
 def test_azures_problems_are_told_together_with_bad_values(line: CommandLine) -> None:
-    line.when(
-        "provider", "list", says=[{"name": "Microsoft.Web", "state": "Registered"}], first=True
-    )
+    states = [
+        {"name": "Microsoft.App", "state": "NotRegistered"},
+        {"name": "microsoft.web", "state": "Registered"},
+    ]
+    line.when("provider", "list", says=states, first=True)
     done = line.hook("preprovision", **{**BEFORE, "AZURE_LOCATION": "Mars"}, ALERT_EMAIL="ops")
     assert done.returncode == 1
     assert "ALERT_EMAIL" in done.stderr
