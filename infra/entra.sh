@@ -81,7 +81,7 @@ done
 command -v az >/dev/null || { say 'entra.sh: az, the Azure CLI, is not on the path. Nothing was changed.'; exit 1; }
 signed_in=$(az account show --query tenantId --output tsv 2>/dev/null) ||
     { say "entra.sh: az is not signed in. Run: az login${tenant:+ --tenant $tenant}"; say 'Nothing was changed.'; exit 1; }
-[ -z "$tenant" ] || [ "$tenant" = "$signed_in" ] || {
+[ -z "$tenant" ] || [ "$(printf '%s' "$tenant" | tr A-F a-f)" = "$(printf '%s' "$signed_in" | tr A-F a-f)" ] || {
     say "entra.sh: az is signed in to the tenant $signed_in, not $tenant. Run: az login --tenant $tenant"
     say 'Nothing was changed.'
     exit 1

@@ -47,10 +47,16 @@ def _of_azure(environment: Mapping[str, str]) -> list[str]:
             return [f"az has no access to the subscription {subscription}: {error}"]
         return ["az is not signed in (azd's own sign-in does not count for it). Run: az login"]
     found = []
-    tenant = environment.get("ENTRA_TENANT_ID", "")
-    if environment.get("ENTRA_BY") != "existing" and tenant not in ("", account["tenantId"]):
+    home = account["tenantId"].lower()
+    if az("account", "show")["tenantId"].lower() != home:
         found.append(
-            f"ENTRA_TENANT_ID is {tenant}, but the subscription's tenant is {account['tenantId']}:"
+            "az works in another tenant than the subscription's, and applications would be looked"
+            f" for there. Run: az account set --subscription {subscription}"
+        )
+    tenant = environment.get("ENTRA_TENANT_ID", "").lower()
+    if environment.get("ENTRA_BY") != "existing" and tenant not in ("", home):
+        found.append(
+            f"ENTRA_TENANT_ID is {tenant}, but the subscription's tenant is {home}:"
             " an application for another tenant is registered there, by infra/entra.sh. Then: azd"
             " env set ENTRA_BY existing"
         )

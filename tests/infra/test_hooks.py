@@ -321,6 +321,17 @@ def test_another_tenant_is_not_registered_in(line: CommandLine) -> None:
     assert changes(line) == []
 
 
+def test_an_az_that_works_in_another_tenant_is_told(line: CommandLine) -> None:
+    """`az ad` and `az rest` go by the subscription that az works with, not by azd's."""
+    line.when("account", "show", says={"id": CLIENT, "tenantId": CLIENT}, first=True)
+    mine = {"id": SUBSCRIPTION, "tenantId": TENANT}
+    line.when("account", "show", "--subscription", says=mine, first=True)
+    done = line.hook("preprovision", **BEFORE)
+    assert done.returncode == 1
+    assert f"az account set --subscription {SUBSCRIPTION}" in done.stderr
+    assert changes(line) == []
+
+
 def test_without_az_the_hook_says_where_to_get_it(line: CommandLine) -> None:
     line.without("az")
     done = line.hook("preprovision", **BEFORE)
