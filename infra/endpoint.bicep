@@ -98,7 +98,7 @@ var suffix = 'postern-${token}'
 var tags = {
   'azd-env-name': environmentName
 }
-var clouds = loadJsonContent('clouds.json')
+var cloud = loadJsonContent('clouds.json')[environment().name]
 var privateServices = [
   {
     name: 'blob'
@@ -110,7 +110,7 @@ var privateServices = [
     name: 'vault'
     resourceId: vault.outputs.id
     group: 'vault'
-    zone: clouds[environment().name].vaultPrivateZone
+    zone: cloud.vaultPrivateZone
   }
 ]
 
@@ -187,7 +187,7 @@ module network 'network.bicep' = if (privateNetwork) {
         name: 'postgres'
         resourceId: database!.outputs.id
         group: 'postgresqlServer'
-        zone: clouds[environment().name].postgresPrivateZone
+        zone: cloud.postgresPrivateZone
       }
     ] : [])
   }

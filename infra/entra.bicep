@@ -49,13 +49,7 @@ var access = {
 var permissions = loadJsonContent('permissions.json')
 var neededPermissions = filter(permissions, permission => !empty(intersection(permission.toolsets, toolsets)))
 
-var tokenExchangeAudiences = {
-  AzureCloud: 'api://AzureADTokenExchange'
-  AzureUSGovernment: 'api://AzureADTokenExchangeUSGov'
-  AzureChinaCloud: 'api://AzureADTokenExchangeChina'
-}
-var chinaLoginEndpoint = 'https://login.partner.microsoftonline.cn/'
-var loginEndpoint = environment().name == 'AzureChinaCloud' ? chinaLoginEndpoint : environment().authentication.loginEndpoint
+var cloud = loadJsonContent('clouds.json')[environment().name]
 
 resource application 'Microsoft.Graph/applications@v1.0' = {
   uniqueName: uniqueName
@@ -126,10 +120,10 @@ resource servicePrincipal 'Microsoft.Graph/servicePrincipals@v1.0' = {
 resource managedIdentity 'Microsoft.Graph/applications/federatedIdentityCredentials@v1.0' = if (!empty(identityPrincipalId)) {
   name: '${application.uniqueName}/managed-identity'
   description: 'The managed identity of the endpoint stands for this application.'
-  issuer: '${loginEndpoint}${tenant().tenantId}/v2.0'
+  issuer: '${cloud.loginEndpoint}${tenant().tenantId}/v2.0'
   subject: identityPrincipalId
   audiences: [
-    tokenExchangeAudiences[environment().name]
+    cloud.tokenExchangeAudience
   ]
 }
 

@@ -205,7 +205,7 @@ resource noBasicAuthentication 'Microsoft.Web/sites/basicPublishingCredentialsPo
 var url = empty(publicUrl) ? 'https://${site.properties.defaultHostName}/mcp' : publicUrl
 var exchanges = outboundType == 'JwtObo' || outboundType == 'ByCaller'
 var postgres = !empty(postgresHost) && outboundType != 'None'
-var postgresTokenScope = loadJsonContent('clouds.json')[environment().name].postgresTokenScope
+var cloud = loadJsonContent('clouds.json')[environment().name]
 
 var appSettings = union(
   {
@@ -224,7 +224,7 @@ var appSettings = union(
     Authentication__DefaultScheme: 'Bearer'
     Authentication__DefaultPolicy__RequiredScopes__0: requiredScope
     Authentication__Schemes__Bearer__Type: 'JwtBearer'
-    Authentication__Schemes__Bearer__Authority: '${environment().authentication.loginEndpoint}${entraTenantId}'
+    Authentication__Schemes__Bearer__Authority: '${cloud.loginEndpoint}${entraTenantId}'
     Authentication__Schemes__Bearer__ClientId: entraClientId
     Authentication__Schemes__Bearer__Audience: empty(appIdUri) ? 'api://${entraClientId}' : appIdUri
   },
@@ -257,13 +257,13 @@ var appSettings = union(
     Authentication__Schemes__Bearer__ClaimsMapping__NameClaim: 'preferred_username'
     Toolsets__postgres__Servers__sample__Host: postgresHost
     Toolsets__postgres__Servers__sample__Databases__0: postgresDatabase
-    Toolsets__postgres__Servers__sample__TokenScope: postgresTokenScope
+    Toolsets__postgres__Servers__sample__TokenScope: cloud.postgresTokenScope
   } : {},
   postgres && outboundType != 'JwtObo' ? {
     // Whoever calls as the identity has the role that is named like it.
     Toolsets__postgres__Servers__service__Host: postgresHost
     Toolsets__postgres__Servers__service__Databases__0: postgresDatabase
-    Toolsets__postgres__Servers__service__TokenScope: postgresTokenScope
+    Toolsets__postgres__Servers__service__TokenScope: cloud.postgresTokenScope
     Toolsets__postgres__Servers__service__User: identityName
   } : {}
 )

@@ -10,6 +10,7 @@ import pytest
 from pycep import BicepParser
 
 from infra.hooks.entra import URI_REFUSED
+from infra.hooks.variables import INFRA
 from shared.credentials.permissions import PERMISSIONS
 from tests.infra.command_line import (
     CLIENT,
@@ -316,11 +317,13 @@ def test_script_and_bicep_register_the_same(line: CommandLine) -> None:
     assert "guid('postern', 'access')" in text
     assert script["appRoles"][0]["id"] == str(uuid.uuid5(namespace, "postern-access"))
 
-    said = json.dumps(tree["variables"]["tokenExchangeAudiences"])
+    clouds = json.loads((INFRA / "clouds.json").read_text(encoding="utf-8"))
     source = Path(SCRIPT).read_text(encoding="utf-8")
-    audiences = set(re.findall(r"audience=(api://\w+)", source))
-    assert len(audiences) == 3
-    assert all(f'"{audience}"' in said for audience in audiences)
+    known = re.findall(r"(\w+)\) login=(\S+) audience=(\S+)", source)
+    assert {name: (f"{login}/", audience) for name, login, audience in known} == {
+        name: (cloud["loginEndpoint"], cloud["tokenExchangeAudience"])
+        for name, cloud in clouds.items()
+    }
     assert VISUAL_STUDIO_CODE in text
     assert "/managed-identity'" in text
 
