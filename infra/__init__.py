@@ -1,0 +1,1 @@
+"""The deployment to Azure: Bicep files, the hooks of azd, and what checks them."""
