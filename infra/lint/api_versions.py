@@ -3,6 +3,7 @@
 What is not in it may be misspelt, a preview, or not looked at yet.
 """
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,7 +30,7 @@ def check(folder: Folder) -> Iterator[Finding]:
                 )
                 advice = f"use {near[-1]}" if near else f"look it up, then add it to {LIST.name}"
                 yield file.finding(resource.line, f"{full} is not in the list", advice)
-        yield from _extension(file)
+        yield from _extension(folder, file)
 
 
 def full_types(file: BicepFile) -> Iterator[tuple[Declaration, str]]:
@@ -50,8 +51,9 @@ def _types(resource: Declaration, parent: str) -> Iterator[tuple[Declaration, st
         yield from _types(nested, full)
 
 
-def _extension(file: BicepFile) -> Iterator[Finding]:
-    """Microsoft Graph's types come from an extension, which is declared where they are used."""
+def _extension(folder: Folder, file: BicepFile) -> Iterator[Finding]:
+    """Microsoft Graph's types come from an extension: declared where they are used, and named in
+    bicepconfig.json."""
     extension = next(file.of_kind("extension"), None)
     graph = [found for found in file.resources() if found.of.startswith(_GRAPH)]
     if graph and extension is None:
@@ -60,3 +62,15 @@ def _extension(file: BicepFile) -> Iterator[Finding]:
     if extension is not None and not graph:
         text = f"extension {extension.name} is not used"
         yield file.finding(extension.line, text, "remove it")
+    if extension is not None and extension.name not in _configured(folder):
+        text = f"bicepconfig.json names no extension {extension.name}"
+        yield file.finding(extension.line, text, "add it there")
+
+
+def _configured(folder: Folder) -> set[str]:
+    """The extensions that bicepconfig.json names."""
+    try:
+        text = (folder.path / "bicepconfig.json").read_text(encoding="utf-8")
+        return set(json.loads(text)["extensions"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()

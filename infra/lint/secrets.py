@@ -16,6 +16,7 @@ _ABOUT = re.compile(
     r"(names?|uri|url|seconds|prefix|type|id|version|scopes?|lifetime)$", re.IGNORECASE
 )
 _LISTS = re.compile(r"list[A-Z]\w*|listkeys")
+_OF_RESOURCES = {"name", "parent", "scope", "properties"}
 _REFERENCE = "@Microsoft.KeyVault("
 
 
@@ -88,8 +89,14 @@ def _last(setting: str) -> str:
 def _settings(file: BicepFile) -> Iterator[Finding]:
     """Nothing secret in an app setting, but for a reference to the vault."""
     secrets = secret_names(file)
-    for node in file.nodes():
-        if not isinstance(node, Pair) or "__" not in (node.key.literal or "").lstrip("_"):
+    variable = file.declared("appSettings", "var")
+    holders: list[Node] = [variable] if variable else []
+    for resource in file.resources():
+        called = resource.body.get("name") if resource.body else None
+        if isinstance(called, Text) and called.literal == "appsettings":
+            holders.append(resource)
+    for node in (node for holder in holders for node in walk(holder)):
+        if not isinstance(node, Pair) or node.key.literal in _OF_RESOURCES:
             continue
         name = str(node.key.literal)
         refers = isinstance(node.value, Text) and str(node.value.parts[0]).startswith(_REFERENCE)

@@ -40,6 +40,7 @@ def check(folder: Folder) -> Iterator[Finding]:
         yield from _calls(file)
         yield from _defaults(file)
         yield from _locals(file)
+        yield from _cycles(file)
     yield from _outputs(folder)
     yield from _unused_files(folder)
 
@@ -149,6 +150,27 @@ def _locals(file: BicepFile) -> Iterator[Finding]:
             if variable.name not in used and not variable.name.startswith("_"):
                 text = f"variable {variable.name} of a loop or lambda is not used"
                 yield file.finding(variable.line, text, "use it, or begin its name with _")
+
+
+def _cycles(file: BicepFile) -> Iterator[Finding]:
+    """Statements that wait for themselves."""
+    needs = {
+        found.name: {r.name for r in references(found) if not r.local} - {found.name}
+        for found in file.of_kind("param", "var", "resource", "module")
+    }
+    for found in file.of_kind("param", "var", "resource", "module"):
+        reached: set[str] = set()
+        waiting = set(needs[found.name])
+        while waiting:
+            name = waiting.pop()
+            reached.add(name)
+            waiting |= needs.get(name, set()) - reached
+        itself = found.value is not None and any(
+            r.name == found.name and not r.local for r in references(found.value)
+        )
+        if found.name in reached or itself:
+            text = f"{found.name} needs itself, perhaps through others"
+            yield file.finding(found.line, text, "break the circle")
 
 
 def _outputs(folder: Folder) -> Iterator[Finding]:

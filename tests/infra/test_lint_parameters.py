@@ -46,10 +46,13 @@ def test_another_api_version_is_found(sample: Path, old: str, new: str, said: st
     assert_found(sample, APP, old, new, new, said)
 
 
-def test_an_extension_that_nothing_uses_is_found(sample: Path) -> None:
+def test_an_extension_that_nothing_uses_or_names_is_found(sample: Path) -> None:
     new = "extension microsoftGraphV1\ntargetScope"
     said = "extension microsoftGraphV1 is not used"
     assert_found(sample, MAIN, "targetScope", new, "extension", said)
+    (sample / "bicepconfig.json").write_text('{"extensions": {"other": "br:x"}}')
+    said = "bicepconfig.json names no extension microsoftGraphV1"
+    assert_found(sample, MAIN, "environment.", "the environment.", "extension", said)
 
 
 def test_the_list_of_versions_is_sorted_and_without_previews_but_for_one() -> None:

@@ -28,6 +28,8 @@ MAIN, APP, JSON = "main.bicep", "app.bicep", "main.parameters.json"
         (APP, "string(count)", "'x'", "param count", "param count is not used"),
         (APP, "'id-${name}'", "newGuid()", "newGuid", "newGuid() is for defaults"),
         (APP, "output url", "output uri", "output uri", "output uri is not used"),
+        (APP, "'id-${name}'", "'id-${reads.name}'", "resource identity", "needs itself"),
+        (MAIN, "map(names", "map(loud", "var loud", "loud needs itself"),
     ],
 )
 def test_a_broken_name_is_found(
