@@ -6,7 +6,7 @@ ARGS ?=
 export PYTHON
 
 BIN = .venv/bin
-SOURCES = function_app.py manage.py commands development shared toolsets tests
+SOURCES = function_app.py manage.py commands development infra shared toolsets tests
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test conformance clients check format lock clean
@@ -33,12 +33,13 @@ clients: ## Call the running endpoint with other makers' MCP clients; prints one
 	@scripts/install .venv requirements-dev.txt
 	@$(BIN)/python -m tests.clients.foreign
 
-check: ## Formatting, lint, types and import direction
+check: ## Formatting, lint, types, import direction, and the Bicep files
 	@scripts/install .venv requirements-dev.txt
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m infra.lint
 
 format: ## Format the code and mend what lint can
 	@scripts/install .venv requirements-dev.txt

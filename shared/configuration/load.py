@@ -18,6 +18,7 @@ from shared.configuration import (
     deny,
     jsonc,
     log_level,
+    misspelt,
     outbound_section,
     poshmcp,
     poshmcp_authentication,
@@ -143,7 +144,8 @@ def load(
         folder, environment, where.get("config_file"), development=development
     )
     report = Report(root)
-    report.problems += problems
+    report.problems += [*problems, *misspelt.variables(environment, Configuration)]
+    report.problems += misspelt.schemes(root)
     on_functions = bool(environment.get("WEBSITE_INSTANCE_ID"))
     report.problems += references.resolve(root, where.get("resolve"), on_functions=on_functions)
     if development:

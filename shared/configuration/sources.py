@@ -28,7 +28,8 @@ class Source:
 
 
 _ENVIRONMENT = Source("environment")
-_VARIABLE = "environment variable "
+VARIABLE = "environment variable "
+"""How the name of a source begins that is a variable."""
 
 
 @dataclass(slots=True)
@@ -64,7 +65,7 @@ class Node:
         What is missing among variables is missing in the environment, not in one of them.
         """
         node, missing = self._nearest(path)
-        return _ENVIRONMENT if missing and node.source.name.startswith(_VARIABLE) else node.source
+        return _ENVIRONMENT if missing and node.source.name.startswith(VARIABLE) else node.source
 
     def reference_of(self, path: Path) -> "Reference | None":
         """The vault's secret that the value at `path` was read from."""
@@ -114,7 +115,7 @@ def apply_environment(root: Node, environment: Mapping[str, str], sections: set[
         if len(parts) < 2 or parts[0].lower() not in folded:
             continue
         shown = _shown(parts)
-        leaf = Node(environment[name], Source(f"{_VARIABLE}{shown}"))
+        leaf = Node(environment[name], Source(f"{VARIABLE}{shown}"))
         if len(parts) > MAX_DEPTH or not all(parts) or not _set(root, parts, leaf):
             refused.append(shown)
     return refused

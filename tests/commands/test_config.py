@@ -196,6 +196,19 @@ def test_no_secret_is_told_however_it_is_written(
         assert secret not in captured.out + captured.err
 
 
+def test_a_variable_that_misses_its_section_is_named(
+    settings: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("Dney__Tools__0", "whoami")
+    monkeypatch.setenv("Server_Name", "x")
+    assert manage.main(["config", "check", "--config", str(settings)]) == 1
+    told = capsys.readouterr().err.splitlines()
+    assert told == [
+        "error: Dney__Tools__… (environment): is not a setting; did you mean Deny__Tools__…?",
+        "error: Server_Name (environment): is not a setting; did you mean Server__Name?",
+    ]
+
+
 @pytest.mark.parametrize("action", ["check", "show"])
 def test_keys_in_the_environment_are_refused_and_not_told(
     settings: Path,

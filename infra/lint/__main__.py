@@ -1,0 +1,71 @@
+"""`python -m infra.lint [FOLDER]`: one line a finding, exit status 1 if there is any.
+
+The folder is `infra/` unless given.
+"""
+
+import sys
+from pathlib import Path
+
+from infra.lint import (
+    api_versions,
+    bicep_files,
+    compiler,
+    deployment,
+    hardening,
+    modules,
+    parameters,
+    roles,
+    secrets,
+    symbols,
+)
+from infra.lint.bicep_files import Finding
+from infra.lint.tree import Pair
+
+CHECKS = (
+    symbols.check,
+    modules.check,
+    parameters.check,
+    api_versions.check,
+    roles.check,
+    secrets.check,
+    hardening.check,
+    deployment.check,
+)
+
+
+def lint(path: Path) -> tuple[list[Finding], str]:
+    """Everything there is to mend in a folder, and a line that says what was looked at."""
+    folder, found = bicep_files.read(path)
+    for check in CHECKS:
+        found += check(folder)
+    bicep, told = compiler.find(), ["no bicep on PATH: no compiler has read them"]
+    if bicep is not None:
+        compiled, told = compiler.check(path, bicep)
+        found += compiled
+    files = folder.files.values()
+    symbols_ = sum(1 for file in files for d in file.declarations if d.name)
+    settings = {
+        node.key.literal
+        for file in files
+        for node in file.nodes()
+        if isinstance(node, Pair) and "__" in (node.key.literal or "")
+    }
+    counted = f"{len(folder.files)} Bicep files, {symbols_} symbols, {len(settings)} app settings"
+    return sorted(set(found)), "; ".join([counted, *told])
+
+
+def main(arguments: list[str]) -> int:
+    path = Path(arguments[0]) if arguments else Path(__file__).resolve().parent.parent
+    found, counted = lint(path)
+    if not any(path.glob("*.bicep")):
+        print(f"there are no Bicep files in {path}", file=sys.stderr)
+        return 2
+    for finding in found:
+        print(finding)
+    plural = "s" if len(found) != 1 else ""
+    print(f"{counted}: {f'{len(found)} finding{plural}' if found else 'clean'}")
+    return int(bool(found))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
