@@ -11,6 +11,7 @@ import pytest
 from shared.tools import ToolError
 from tests.fakes.postgres_server import PostgresServer
 from tests.toolsets_shipped.postgres_support import TOKENS, Token, context_of, until
+from toolsets import _postgres_driver as driver
 from toolsets._postgres_connections import Connections, Key, Limits
 from toolsets._postgres_session import session
 from toolsets.postgres import postgres_query
@@ -177,9 +178,7 @@ async def test_a_connection_past_its_time_is_not_used_even_when_it_is_still_open
     made: list[Any] = []
 
     async def connect() -> Any:
-        from toolsets._postgres_session import _connect
-
-        made.append(await _connect(key, TOKENS["reader"], 5))
+        made.append(await driver.connect(key, TOKENS["reader"], 5))
         return made[-1]
 
     async def prepare(connection: Any) -> None:
