@@ -10,6 +10,7 @@ import pytest
 
 from shared.tools import ToolError
 from tests.fakes.postgres_server import PostgresServer
+from tests.toolsets_shipped.conftest import shop_of
 from tests.toolsets_shipped.postgres_support import TOKENS, Token, context_of, until
 from toolsets import _postgres_driver as driver
 from toolsets._postgres_connections import Connections, Key, Limits
@@ -143,6 +144,16 @@ async def test_a_connection_that_the_server_closed_is_replaced(shop: PostgresSer
     shop.run(f"SELECT pg_terminate_backend({first}, 5000)")
     _, second = await who(shop)
     assert second != first
+
+
+async def test_a_server_that_restarts_is_used_again() -> None:
+    with shop_of(18) as shop:
+        _, first = await who(shop)
+        shop.restart()
+        assert (await who(shop))[1] != first
+        shop.process.cleanup()
+        with pytest.raises(ToolError, match="ended the connection"):
+            await who(shop)
 
 
 async def test_a_connection_lost_in_a_call_is_told(shop: PostgresServer) -> None:
