@@ -89,7 +89,7 @@ async def _connect(key: Key, token: str, seconds: int) -> Connection:
         connect_timeout=seconds,
         client_encoding="utf8",
         application_name="postern",
-        options="-c default_transaction_read_only=on -c standard_conforming_strings=on",
+        options="-c default_transaction_read_only=on",
         autocommit=True,
         prepare_threshold=None,
         cursor_factory=AsyncRawCursor,

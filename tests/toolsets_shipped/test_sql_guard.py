@@ -299,6 +299,7 @@ def test_other_functions_are_refused_unless_any_is_allowed(call: str) -> None:
         "SELECT x.plant FROM unnest(ARRAY[1]) AS x (v)",
         "SELECT x.x FROM unnest(ARRAY[1]) AS x (v)",
         "SELECT x.plant FROM unnest(ARRAY[1]) AS x, LATERAL (SELECT 1 FROM unnest(x) AS x (plant))",
+        "SELECT 1 FROM unnest(a) AS x (plant), (SELECT x.plant FROM unnest(ARRAY[1]) AS x) AS y",
         "SELECT x.plant FROM t AS x, LATERAL (SELECT 1 FROM unnest(ARRAY[1]) AS x) AS y",
     ],
 )
