@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from toolsets._postgres_connections import Connection
+    from toolsets._postgres_driver import Connection
 
 _Row = TypeVar("_Row")
 

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 if TYPE_CHECKING:
-    from psycopg import AsyncConnection
+    from toolsets._postgres_driver import Connection
 
-    Connection = AsyncConnection[tuple[object, ...]]
     Connect = Callable[[], Awaitable[Connection]]
     Prepare = Callable[[Connection], Awaitable[None]]
 

@@ -13,6 +13,10 @@ TOO_LATE = (
     "The query did not finish in the time of this call and was cancelled. Narrow it, or ask for "
     "an EXPLAIN of it."
 )
+_TOO_MUCH = (
+    "PostgreSQL's answer is too large: a plan or an error message that quotes a value of many "
+    "megabytes. The connection was closed. Make the values of the query smaller."
+)
 _LONGEST = 500
 
 # What libpq and PostgreSQL say, to what it means. The first that fits counts.
@@ -37,6 +41,10 @@ _CONNECTING = (
         ('database "',),
         "The server {server} does not offer the database {database} now: it does not exist there "
         "or takes no connections.",
+    ),
+    (
+        ("closed", "syscall", "unexpected eof", "starting up", "shutting down"),
+        "The server {server} ended the connection; it may be restarting. Try again later.",
     ),
     (
         ("certificate", "ssl"),
@@ -79,6 +87,10 @@ def of_query(error: "psycopg.Error", role: str, prefix: str = "") -> str:
     """Why a query failed. `prefix` is what was put before the caller's text."""
     from psycopg import OperationalError
 
+    from toolsets._postgres_driver import TooMuch
+
+    if isinstance(error, TooMuch):
+        return _TOO_MUCH
     state, diagnosis = error.sqlstate, error.diag
     if state is None or state.startswith("57P"):
         return _GONE if isinstance(error, OperationalError) else f"The query failed: {error}"

@@ -13,7 +13,7 @@ from toolsets import _postgres_errors as errors
 from toolsets._sql_guard import Statement
 
 if TYPE_CHECKING:
-    from toolsets._postgres_connections import Connection
+    from toolsets._postgres_driver import Connection
 
 Value = str | int | float | bool | None
 
@@ -114,10 +114,11 @@ async def _describe(
     # `binary` has no rows to apply to; it makes psycopg use the protocol that takes one statement
     # only, whatever the parameters.
     query = f"{PREFIX}{text}\n) AS q LIMIT 0"
+    role = connection.info.user
     try:
         cursor = await connection.cursor().execute(query.encode(), parameters, binary=True)
     except Error as error:
-        raise ToolError(errors.of_query(error, connection.info.user, PREFIX)) from None
+        raise ToolError(errors.of_query(error, role, PREFIX)) from None
     described = cursor.description or []
     strangers = {c.type_code for c in described if c.type_display.isdecimal()}
     names: dict[int, str] = {}

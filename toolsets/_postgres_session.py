@@ -12,7 +12,12 @@ from toolsets._postgres_connections import Key, Limits, connections
 from toolsets._postgres_settings import Settings
 
 if TYPE_CHECKING:
-    from toolsets._postgres_connections import Connection
+    from toolsets._postgres_driver import Connection
+
+# Rows are small on the wire, compared to what they are as JSON, but for one: each of its values may
+# be of four bytes a character. What a socket holds unread counts too.
+_SIZES = 5
+_IN_FLIGHT = 8 * 1024 * 1024
 
 
 @contextlib.asynccontextmanager
@@ -26,6 +31,8 @@ async def session(
     """
     import psycopg
 
+    from toolsets import _postgres_driver as driver
+
     settings = context.settings
     server = settings.database(server_name, database)
     role = server.role(context.caller)
@@ -37,11 +44,12 @@ async def session(
 
     async def connect() -> "Connection":
         try:
-            return await _connect(key, token.token, settings.connect_timeout_seconds)
+            return await driver.connect(key, token.token, settings.connect_timeout_seconds)
         except psycopg.Error as error:
             raise ToolError(errors.of_connecting(error, server_name, database, role)) from None
 
     async def begin(connection: "Connection") -> None:
+        connection.allow(_SIZES * settings.max_bytes + _IN_FLIGHT)
         await connection.execute(_begin(settings).encode())
 
     limits = Limits(
@@ -58,31 +66,6 @@ async def session(
         raise ToolError(errors.TOO_LATE) from None
     except psycopg.Error as error:
         raise ToolError(errors.of_query(error, role)) from None
-
-
-async def _connect(key: Key, token: str, seconds: int) -> "Connection":
-    from psycopg import AsyncConnection, AsyncRawCursor
-    from psycopg.types.string import TextLoader
-
-    connection = await AsyncConnection.connect(
-        host=key.host,
-        port=key.port,
-        dbname=key.database,
-        user=key.role,
-        password=token,
-        sslmode="verify-full",
-        sslrootcert=key.ssl_root_cert,
-        gssencmode="disable",
-        connect_timeout=seconds,
-        client_encoding="utf8",
-        application_name="postern",
-        options="-c default_transaction_read_only=on -c standard_conforming_strings=on",
-        autocommit=True,
-        prepare_threshold=None,
-        cursor_factory=AsyncRawCursor,
-    )
-    connection.adapters.register_loader("json", TextLoader)
-    return connection
 
 
 def _begin(settings: Settings) -> str:

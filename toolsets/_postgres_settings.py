@@ -11,6 +11,7 @@ from shared.tools import Meta, ToolError
 from toolsets._sql_guard import Functions
 
 _Name = Annotated[str, Meta(min_length=1, max_length=63)]
+_LONGEST_ROLE = 63
 
 
 class Server(msgspec.Struct, frozen=True, rename="pascal"):
@@ -24,22 +25,27 @@ class Server(msgspec.Struct, frozen=True, rename="pascal"):
     host: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9.:-]*\Z")]
     databases: Annotated[list[_Name], Meta(min_length=1)]
     port: Annotated[int, Meta(ge=1, le=65535)] = 5432
-    user: Annotated[str, Meta(min_length=1)] | None = None
+    user: _Name | None = None
     user_claim: Literal["name", "object_id", "client_id"] = "name"
-    token_scope: str = "https://ossrdbms-aad.database.windows.net/.default"  # noqa: S105
+    token_scope: Annotated[str, Meta(pattern=r"^[!-~]+\Z")] = (
+        "https://ossrdbms-aad.database.windows.net/.default"  # noqa: S105
+    )
     ssl_root_cert: str | None = None
 
     def role(self, caller: Caller) -> str:
         """The PostgreSQL role of a caller. Raises ToolError when it has none.
 
-        Does not check that the caller may have this role: PostgreSQL does, by the token.
+        PostgreSQL would cut a longer name, to what may be another's. Does not check that the
+        caller may have this role: PostgreSQL does, by the token.
         """
-        role: str | None = self.user or getattr(caller, self.user_claim)
-        if role:
+        role: str = self.user or getattr(caller, self.user_claim) or ""
+        size = len(role.encode(errors="replace"))
+        if 0 < size <= _LONGEST_ROLE and role.isprintable():
             return role
         raise ToolError(
-            f"Your identity has no {self.user_claim}, which this server takes the PostgreSQL role "
-            "from. The operator can set User, or another UserClaim."
+            f"Your identity has no {self.user_claim} that can be the name of a PostgreSQL role "
+            f"(1 to {_LONGEST_ROLE} bytes of text). The operator can set User, or another "
+            "UserClaim."
         )
 
 

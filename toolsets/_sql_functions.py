@@ -103,6 +103,13 @@ _ALLOWED = {
 
 ALLOWED = frozenset(name for names in _ALLOWED.values() for name in names.split())
 
+_RETURNING_ROWS = """
+    json_each json_each_text json_populate_record json_populate_recordset json_to_record
+    json_to_recordset jsonb_each jsonb_each_text jsonb_populate_record jsonb_populate_recordset
+    jsonb_to_record jsonb_to_recordset pg_get_keywords pg_partition_tree pg_timezone_names"""
+OF_ROWS = frozenset(_RETURNING_ROWS.split())
+"""Those of them that return rows with columns, whatever their arguments are."""
+
 _HARMLESS = """
     array_sample array_shuffle clock_timestamp gen_random_uuid pg_database_size pg_indexes_size
     pg_is_in_recovery pg_partition_ancestors pg_partition_tree pg_relation_size pg_table_size
@@ -110,7 +117,8 @@ _HARMLESS = """
 HARMLESS_THOUGH_VOLATILE = frozenset(_HARMLESS.split())
 
 _NEVER = """
-    gin_clean_pending_list loread lowrite pg_cancel_backend pg_hba_file_rules
+    blob_get blob_put gin_clean_pending_list http http_delete http_get http_head http_patch
+    http_post http_put loread lowrite pg_cancel_backend pg_hba_file_rules
     pg_ident_file_mappings pg_nextoid pg_notify pg_prewarm pg_promote pg_reload_conf
     pg_show_all_file_settings pg_start_backup pg_stat_file pg_stop_backup
     pg_stop_making_pinned_objects pg_terminate_backend pg_truncate_visibility_map set_config
@@ -120,8 +128,9 @@ _NEVER_BEGINNING_WITH = """
     autoprewarm_ binary_upgrade_ brin_desummarize_ brin_summarize_ connectby crosstab
     cursor_to_xml dblink heap_force_ lo_ pg_advisory_ pg_backup_ pg_buffercache_ pg_clear_ pg_copy_
     pg_create_ pg_drop_ pg_export_ pg_file_ pg_import_ pg_log_ pg_logdir_ pg_logical_ pg_ls_
-    pg_read_ pg_replication_ pg_restore_ pg_rotate_ pg_sleep pg_stat_force_ pg_stat_reset
-    pg_switch_ pg_sync_ pg_try_advisory_ pg_wal_replay_ postgres_fdw_ query_to_xml"""
+    pg_read_ pg_replication_ pg_restore_ pg_rotate_ pg_sleep pg_stat_force_ pg_stat_get_activity
+    pg_stat_get_backend_activity pg_stat_reset pg_stat_statements pg_switch_ pg_sync_
+    pg_try_advisory_ pg_wal_replay_ pgr_ postgres_fdw_ query_to_xml"""
 
 _NEVER_NAMES = frozenset(_NEVER.split())
 _NEVER_PREFIXES = tuple(_NEVER_BEGINNING_WITH.split())

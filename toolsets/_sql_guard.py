@@ -3,13 +3,20 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 import msgspec
 
 from shared import command_names
 from shared.tools import ToolError
-from toolsets._sql_functions import ALLOWED, is_never_allowed
+from toolsets._sql_functions import ALLOWED, OF_ROWS, is_never_allowed
+
+if find_spec("pglast") is None:
+    raise ImportError(
+        "pglast is not installed. It is the line pglast in requirements.in: put it back and run "
+        "make lock, or remove the section Toolsets:postgres"
+    )
 
 
 class Refused(ToolError):
@@ -45,10 +52,13 @@ def check(sql: str, *, max_bytes: int, functions: Functions) -> Statement:
     `U&"…"` hide nothing; this holds as long as the server reads strings the same way, which is why
     sessions set standard_conforming_strings.
 
+    `(…).f` is a call of f in PostgreSQL unless it is a field, and so is `x.f` where x is what a
+    function in FROM returned. The tree does not tell, so both count as calls.
+
     Does not check: which tables are read (the database's privileges decide), what a query costs,
     and what is called without being named as a function: unqualified operators, casts to types
-    with checks, views, row security policies, and functions of a whole row written as a column
-    (`t.f`). The READ ONLY transaction is what these run in.
+    with checks, views, row security policies, and functions of a table's whole row written as a
+    column (`t.f`). The READ ONLY transaction is what these run in.
     """
     encoded = sql.encode(errors="replace")
     if len(encoded) > max_bytes:
@@ -66,8 +76,12 @@ def check(sql: str, *, max_bytes: int, functions: Functions) -> Statement:
     elif tag != "SelectStmt":
         (word,) = re.findall(r"^\w+", text) or ["This"]
         raise Refused(f"{word.upper()} is not allowed. {_READING}")
-    for name, node in _nodes(tag, body):
+    nodes = list(_nodes(tag, body))
+    called = _called_in_from(node for name, node in nodes if name == "RangeFunction")
+    for name, node in nodes:
         _check(name, node, functions)
+        for field in _fields(name, node, called):
+            _check_field(field, functions)
     return Statement(text, explain=tag == "ExplainStmt")
 
 
@@ -127,10 +141,8 @@ def _check(name: str, node: dict[str, Any], functions: Functions) -> None:
         raise Refused("FOR UPDATE and FOR SHARE lock rows, which is not allowed. Leave them out.")
     if name == "FuncCall":
         _check_function(_words(node["funcname"]), functions)
-    elif name == "ColumnRef":
-        *of, last = _words(node["fields"]) or [""]
-        if of and is_never_allowed(last):
-            raise Refused(_never(last))
+    elif name == "RangeVar" and node["relname"] in _OF_OTHER_SESSIONS:
+        raise Refused(f"{node['relname']} shows other sessions' queries, which is not allowed.")
     elif name == "RangeTableSample":
         _check_sampling(_words(node["method"]), functions)
     for key in ("operName", "useOp", *(["name"] if name == "A_Expr" else [])):
@@ -172,8 +184,54 @@ def _check_function(path: list[str], functions: Functions) -> None:
     )
 
 
+def _called_in_from(ranges: Iterator[dict[str, Any]]) -> dict[str, set[str]]:
+    """What functions in FROM that return one value a row are known as, to their columns' names.
+
+    Under one name in two places a query has only the columns that both have.
+    """
+    called: dict[str, set[str]] = {}
+    for node in ranges:
+        items = [function["List"]["items"][0] for function in node["functions"]]
+        if len(items) > 1 or "ordinality" in node or "coldeflist" in node:
+            continue  # A row then, which no function takes for a value.
+        path = _words(items[0].get("FuncCall", {}).get("funcname", []))
+        if path[-1:] and path[-1] in OF_ROWS:
+            continue
+        alias = node.get("alias", {})
+        name = alias.get("aliasname") or "".join(path[-1:])
+        if not name:
+            raise Refused("Name what FROM calls: AS x.")
+        columns = set(_words(alias.get("colnames", []))) or {name}
+        called[name] = called.get(name, columns) & columns
+    return called
+
+
+def _fields(name: str, node: dict[str, Any], called: dict[str, set[str]]) -> list[str]:
+    """The names in a node that may be called like functions without looking like it."""
+    if name == "A_Indirection":
+        return _words(node["indirection"])
+    if name == "ColumnRef":
+        match _words(node["fields"]):
+            case [of, column] if of in called and column not in called[of]:
+                return [column]
+    return []
+
+
+def _check_field(name: str, functions: Functions) -> None:
+    if is_never_allowed(name):
+        raise Refused(_never(name))
+    if not functions.any and name not in ALLOWED | functions.more:
+        raise Refused(
+            f"{name[:63]} after a dot may be a call of a function here, and no such function is "
+            "allowed. For fields of a row, write (…).* in a subquery in FROM; for columns of a "
+            "function in FROM, name them: AS x(a, b)."
+        )
+
+
 def _check_sampling(path: list[str], functions: Functions) -> None:
-    if path[-1] not in ("system", "bernoulli") and not functions.any:
+    *schema, name = path
+    own = schema in ([], ["pg_catalog"]) and name in ("system", "bernoulli")
+    if not own and not functions.any:
         raise Refused("Only the sampling methods SYSTEM and BERNOULLI are allowed.")
 
 
@@ -187,6 +245,9 @@ def _never(name: str) -> str:
 def _words(nodes: list[dict[str, Any]]) -> list[str]:
     return [node["String"]["sval"] for node in nodes if "String" in node]
 
+
+# Sessions of the same role are no secret to each other in PostgreSQL; callers that share it are.
+_OF_OTHER_SESSIONS = {"pg_stat_activity", "pg_stat_statements"}
 
 _PLAIN_EXPLAIN = {"verbose", "costs", "settings", "generic_plan", "summary", "format"}
 

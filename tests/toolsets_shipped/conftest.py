@@ -1,5 +1,6 @@
 """One PostgreSQL for all tests of the toolset, with a small shop in it."""
 
+import contextlib
 from collections.abc import Iterator
 
 import pytest
@@ -45,10 +46,26 @@ GRANT ALL ON SEQUENCE numbers TO writer;
 """  # noqa: E501
 
 
-@pytest.fixture(scope="session")
-def shop() -> Iterator[PostgresServer]:
-    with postgres_server() as server:
+@contextlib.contextmanager
+def shop_of(version: int) -> Iterator[PostgresServer]:
+    with postgres_server(version) as server:
         server.run(*SHOP)
         server.run(TABLES, database="shop")
         server.run("ALTER ROLE loose SET standard_conforming_strings = off")
+        yield server
+
+
+@pytest.fixture(scope="session")
+def shop() -> Iterator[PostgresServer]:
+    with shop_of(18) as server:
+        yield server
+
+
+@pytest.fixture(scope="session", params=[18, 16])
+def each_shop(request: pytest.FixtureRequest, shop: PostgresServer) -> Iterator[PostgresServer]:
+    """The shop on every version that there is to test with."""
+    if request.param == 18:
+        yield shop
+        return
+    with shop_of(request.param) as server:
         yield server

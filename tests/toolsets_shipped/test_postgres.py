@@ -1,7 +1,9 @@
 """The tools against a real PostgreSQL, over verified TLS, with the token as the password."""
 
+import dataclasses
 import json
 import logging
+import traceback
 from typing import Any
 
 import pytest
@@ -279,6 +281,51 @@ async def test_a_connection_that_fails_says_what_to_mend_and_no_secret(
         assert token not in told
         assert token not in caplog.text
     assert "127.0.0.1" not in told
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "reader dbname=postgres",
+        "reader' options='-c transaction_read_only=off",
+        "a b\"\\'=;",
+        "Ünïcode@example.com#EXT#",
+        "reader ",
+        "READER",
+    ],
+)
+async def test_a_role_is_what_its_name_says_and_nothing_more(
+    shop: PostgresServer, name: str
+) -> None:
+    caller = dataclasses.replace(context_of(shop).caller, name=name)
+    assert f"for the role {name} on shop" in await refusal(shop, "SELECT 1", caller=caller)
+    quoted = name.replace('"', '""')
+    token = TOKENS["reader"]
+    shop.run(f"CREATE ROLE \"{quoted}\" LOGIN PASSWORD '{token}'")
+    try:
+        rows = await query(shop, "SELECT current_user", caller=caller, idle_seconds=0)
+        assert rows.rows == [[name]]
+    finally:
+        shop.run(f'DROP ROLE "{quoted}"')
+
+
+@pytest.mark.parametrize("name", ["rea\0der", "reader\0", "x" * 64, "é" * 32, "\ud800", "a\nb"])
+async def test_a_name_that_can_be_no_role_gets_no_connection(
+    shop: PostgresServer, name: str
+) -> None:
+    before = shop.front.connections
+    caller = dataclasses.replace(context_of(shop).caller, name=name)
+    assert "no name that can be the name of a" in await refusal(shop, "SELECT 1", caller=caller)
+    assert shop.front.connections == before
+
+
+async def test_a_setting_that_is_no_text_shows_no_token(shop: PostgresServer) -> None:
+    context = context_of(shop, server={"databases": ["\ud800"]})
+    with pytest.raises(ToolError) as caught:
+        await postgres_query("shop", "\ud800", "SELECT 1", context)
+    told = "".join(traceback.format_exception(caught.value))
+    assert "connection to shop failed" in told
+    assert TOKENS["reader"] not in told
 
 
 @pytest.mark.parametrize(

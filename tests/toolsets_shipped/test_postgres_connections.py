@@ -10,7 +10,9 @@ import pytest
 
 from shared.tools import ToolError
 from tests.fakes.postgres_server import PostgresServer
+from tests.toolsets_shipped.conftest import shop_of
 from tests.toolsets_shipped.postgres_support import TOKENS, Token, context_of, until
+from toolsets import _postgres_driver as driver
 from toolsets._postgres_connections import Connections, Key, Limits
 from toolsets._postgres_session import session
 from toolsets.postgres import postgres_query
@@ -144,6 +146,16 @@ async def test_a_connection_that_the_server_closed_is_replaced(shop: PostgresSer
     assert second != first
 
 
+async def test_a_server_that_restarts_is_used_again() -> None:
+    with shop_of(18) as shop:
+        _, first = await who(shop)
+        shop.restart()
+        assert (await who(shop))[1] != first
+        shop.process.cleanup()
+        with pytest.raises(ToolError, match="ended the connection"):
+            await who(shop)
+
+
 async def test_a_connection_lost_in_a_call_is_told(shop: PostgresServer) -> None:
     async def end() -> None:
         running = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%s'"
@@ -177,9 +189,7 @@ async def test_a_connection_past_its_time_is_not_used_even_when_it_is_still_open
     made: list[Any] = []
 
     async def connect() -> Any:
-        from toolsets._postgres_session import _connect
-
-        made.append(await _connect(key, TOKENS["reader"], 5))
+        made.append(await driver.connect(key, TOKENS["reader"], 5))
         return made[-1]
 
     async def prepare(connection: Any) -> None:

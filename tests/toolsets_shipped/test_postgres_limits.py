@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import dataclasses
+import socket
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -192,6 +193,40 @@ async def test_a_million_rows_or_a_huge_value_leave_memory_flat(
         rows = await query(shop, sql, max_rows=10_000, max_bytes=4_000_000)
     assert rows.notice
     assert max(grown) < 24 * 1024 * 1024
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_INFO"), reason="only Linux counts what sockets get")
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT repeat('x', 50000000)::int",
+        "SELECT repeat('x', 50000000)::int FROM customer WHERE name = $1",
+        "EXPLAIN VERBOSE SELECT repeat('x', 50000000)",
+        "EXPLAIN SELECT 1 FROM customer WHERE name = repeat('x', 50000000)",
+        "EXPLAIN (FORMAT JSON, VERBOSE) SELECT repeat('x', 50000000)",
+    ],
+)
+async def test_a_huge_plan_or_error_message_does_not_reach_this_process(
+    shop: PostgresServer, sql: str
+) -> None:
+    given = ["Ada"] if "$1" in sql else []
+    await query(shop, "SELECT 1")
+    with growth() as grown, pytest.raises(ToolError, match="answer is too large"):
+        await query(shop, sql, *given)
+    assert max(grown) < 24 * 1024 * 1024
+    await until(lambda: shop.run(RUNNING) == [])
+    assert (await query(shop, "SELECT 1")).rows == [[1]]
+
+
+async def test_a_long_plan_is_cut_here(shop: PostgresServer) -> None:
+    sql = "EXPLAIN SELECT 1 FROM customer WHERE name = repeat('x', 1000000)"
+    rows = await query(shop, sql, max_value_characters=1000)
+    assert max(len(line) for (line,) in rows.rows) == 1001
+    assert "1 end in …" in rows.notice
+    union = "EXPLAIN " + " UNION ALL ".join(["TABLE customer"] * 200)
+    rows = await query(shop, union, max_bytes=5000)
+    assert "which are what fits" in rows.notice
+    assert len((await query(shop, union, limit=10)).rows) == 10
 
 
 async def test_a_query_that_takes_too_long_is_stopped_by_the_server(shop: PostgresServer) -> None:

@@ -81,6 +81,8 @@ def test_settings_may_come_from_the_environment(tmp_path: Path) -> None:
         ({"Servers": {"shop": {**SHOP, "Port": 0}}}, "Port"),
         ({"Servers": {"shop": {**SHOP, "Pasword": "a"}}}, "unknown key"),
         ({"Servers": {"shop": {**SHOP, "UserClaim": "email"}}}, "object_id"),
+        ({"Servers": {"shop": {**SHOP, "User": ""}}}, "User"),
+        ({"Servers": {"shop": {**SHOP, "TokenScope": "a b"}}}, "TokenScope"),
         ({"Servers": {"shop": SHOP}, "MaxRows": 1_000_000}, "from 1 to 10000"),
         ({"Servers": {"shop": SHOP}, "AllowAnyFunktion": True}, "did you mean AllowAnyFunction"),
     ],
@@ -110,3 +112,28 @@ def test_loading_the_toolset_loads_neither_driver_nor_grammar() -> None:
         [sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=True
     )
     assert run.stdout == "[]\n"
+
+
+def test_without_the_grammar_the_start_says_which_line_is_missing(tmp_path: Path) -> None:
+    file = write_configuration(
+        tmp_path, configured({"Toolsets": {"postgres": {"Servers": {"shop": SHOP}}}})
+    )
+    program = (
+        "import sys\n"
+        "sys.modules['pglast'] = None\n"
+        "from pathlib import Path\n"
+        "from shared.configuration.problems import ConfigurationError\n"
+        "from shared.startup import offer\n"
+        "try:\n"
+        "    offer(Path(sys.argv[1]).parent, {}, config_file=Path(sys.argv[1]))\n"
+        "except ConfigurationError as error:\n"
+        "    print(error)\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program, str(file)],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "pglast is not installed. It is the line pglast in requirements.in" in run.stdout

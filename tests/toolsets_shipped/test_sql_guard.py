@@ -5,9 +5,10 @@ import re
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from psycopg.errors import DatatypeMismatch, UndefinedColumn
 
 from tests.fakes.postgres_server import PostgresServer
-from toolsets._sql_functions import ALLOWED, HARMLESS_THOUGH_VOLATILE, is_never_allowed
+from toolsets._sql_functions import ALLOWED, HARMLESS_THOUGH_VOLATILE, OF_ROWS, is_never_allowed
 from toolsets._sql_guard import Functions, Refused, Statement, check
 
 STRICT = Functions()
@@ -56,7 +57,7 @@ def refusal(sql: str, functions: Functions = STRICT) -> str:
         "SELECT sum(x) FILTER (WHERE y) OVER (PARTITION BY z ROWS 1 PRECEDING) FROM t",
         "SELECT a FROM t GROUP BY ROLLUP (a), GROUPING SETS ((a), ()) HAVING count(*) > 1",
         "SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY a), grouping(a) FROM t GROUP BY a",
-        "SELECT a[1:2], (b).c, ARRAY[1]::int[], ROW(1, 2), a = ANY (ARRAY[1]), EXISTS (SELECT 1)",
+        "SELECT a[1:2], (b).lower, ARRAY[1]::int[], ROW(1), a = ANY (ARRAY[1]), EXISTS (TABLE t)",
         "SELECT CASE WHEN a THEN 1 END, coalesce(a, 1), greatest(1, 2), nullif(a, b), a IS TRUE",
         'SELECT a BETWEEN 1 AND 2, a IN (1, 2), a IS DISTINCT FROM b, NOT a, a COLLATE "C", $1',
         "SELECT extract(year FROM now()), a AT TIME ZONE 'UTC', substring('a' FROM 1 FOR 2), "
@@ -171,7 +172,7 @@ dblink_connect('host=a')|crosstab('SELECT 1')|connectby('t', 'a', 'b', 'c', 0)|p
 pg_switch_wal()|pg_create_restore_point('a')|pg_backup_start('a')|pg_wal_replay_pause()|pg_export_snapshot()
 pg_create_physical_replication_slot('a')|pg_drop_replication_slot('a')|pg_logical_emit_message(true, 'a', 'b')
 pg_logical_slot_get_changes('a', NULL, NULL)|pg_replication_origin_create('a')|pg_stat_reset()
-pg_stat_reset_shared('bgwriter')|pg_import_system_collations('pg_catalog')|pg_log_backend_memory_contexts(1)
+pg_stat_reset_shared('bgwriter')|pg_stat_statements_reset()|pg_stat_get_activity(1)|http_get('a')|blob_put('a', 'b')|pgr_dijkstra('a', 1, 2)|pg_import_system_collations('pg_catalog')|pg_log_backend_memory_contexts(1)
 pg_restore_relation_stats('a', 1)|pg_clear_relation_stats('a', 'b')|brin_summarize_new_values('i')
 gin_clean_pending_list('i')|pg_file_write('a', 'b', false)|pg_prewarm('t')|pg_hba_file_rules()
 binary_upgrade_set_next_pg_authid_oid(1)""".replace("\n", "|").split("|")  # noqa: E501
@@ -246,7 +247,17 @@ def test_no_spelling_hides_a_name(name: str, functions: Functions) -> None:
         "WITH a AS (WITH b AS (SELECT pg_sleep(1)) TABLE b) TABLE a",
         "SELECT 1 WHERE EXISTS (SELECT 1 FROM t WHERE a IN (SELECT pg_sleep(1)))",
         "EXPLAIN SELECT pg_sleep(1)",
-        "SELECT t.pg_sleep FROM t",
+        "SELECT (1::float8).pg_sleep",
+        'SELECT (1::float8) . "pg_sleep"',
+        "SELECT $1.pg_sleep",
+        "SELECT (ARRAY[1::float8])[1].pg_sleep",
+        "SELECT (SELECT 1::float8).pg_sleep",
+        "SELECT x.pg_sleep FROM unnest(ARRAY[1::float8]) AS x",
+        "SELECT x.pg_sleep FROM t, LATERAL unnest(ARRAY[1::float8]) AS x (v)",
+        "SELECT x.pg_sleep FROM ROWS FROM (unnest(ARRAY[1::float8])) AS x",
+        "SELECT unnest.pg_sleep FROM unnest(ARRAY[1::float8])",
+        "SELECT x.pg_sleep FROM coalesce(1::float8) AS x",
+        "SELECT x.pg_sleep FROM CAST(1 AS float8) AS x",
     ],
 )
 def test_functions_are_found_wherever_they_are_called(sql: str) -> None:
@@ -278,6 +289,65 @@ def test_other_functions_are_refused_unless_any_is_allowed(call: str) -> None:
     assert accepts(f"SELECT {call}", ANY).text
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT ('s'::regclass).nextval",
+        "SELECT (t).plant FROM t",
+        "SELECT (t.a).plant FROM t",
+        "SELECT x.plant FROM unnest(ARRAY[1]) AS x",
+        "SELECT x.plant FROM unnest(ARRAY[1]) AS x (v)",
+        "SELECT x.x FROM unnest(ARRAY[1]) AS x (v)",
+        "SELECT x.plant FROM unnest(ARRAY[1]) AS x, LATERAL (SELECT 1 FROM unnest(x) AS x (plant))",
+        "SELECT 1 FROM unnest(a) AS x (plant), (SELECT x.plant FROM unnest(ARRAY[1]) AS x) AS y",
+        "SELECT x.plant FROM t AS x, LATERAL (SELECT 1 FROM unnest(ARRAY[1]) AS x) AS y",
+    ],
+)
+def test_what_may_be_a_call_after_a_dot_is_refused_unless_any_is_allowed(sql: str) -> None:
+    assert "after a dot may be a call of a function" in refusal(sql)
+    assert accepts(sql, ANY).text
+    names = Functions(frozenset({"plant", "nextval", "x"}))
+    assert accepts(sql, names).text
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT t.plant, s.t.plant, d.s.t.plant FROM t",
+        "SELECT q.plant FROM (SELECT (t.a).* FROM t) AS q",
+        "SELECT x.x FROM generate_series(1, 2) AS x",
+        "SELECT x.a FROM generate_series(1, 2) AS x (a)",
+        "SELECT generate_series.generate_series FROM generate_series(1, 2)",
+        "SELECT x.a, x.b FROM unnest(ARRAY[1], ARRAY[2]) AS x (a, b)",
+        "SELECT x.v, x.ordinality FROM unnest(ARRAY[1]) WITH ORDINALITY AS x (v)",
+        "SELECT x.key, x.value FROM jsonb_each('{}') AS x",
+        "SELECT x.a FROM json_to_record('{}') AS x (a int)",
+        "SELECT x.upper FROM unnest(ARRAY['a']) AS x",
+    ],
+)
+def test_columns_are_no_calls(sql: str) -> None:
+    assert accepts(sql).text
+
+
+def test_what_from_calls_without_a_name_of_its_own_is_refused() -> None:
+    assert refusal("SELECT coalesce.plant FROM coalesce(1)") == "Name what FROM calls: AS x."
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "TABLE pg_stat_activity",
+        'SELECT query FROM pg_catalog."pg_stat_activity" AS a',
+        'SELECT 1 FROM U&"pg\\005fstat_activity"',
+        "SELECT (SELECT min(query) FROM pg_stat_statements)",
+        "EXPLAIN TABLE pg_stat_activity",
+    ],
+)
+@pytest.mark.parametrize("functions", [STRICT, ANY])
+def test_what_others_ask_is_not_shown(sql: str, functions: Functions) -> None:
+    assert "shows other sessions' queries" in refusal(sql, functions)
+
+
 def test_functions_can_be_allowed_by_name() -> None:
     functions = Functions(frozenset({"st_distance", "app.total"}))
     assert accepts("SELECT st_distance(a, b), ST_Distance(a, b), app.total(1)", functions).text
@@ -296,6 +366,7 @@ def test_a_misspelt_function_gets_a_hint() -> None:
         ("SELECT 1 = ANY (SELECT 1) OR 1 OPERATOR(evil.=) ANY (SELECT 1)", "schema evil"),
         ("SELECT 1 FROM t ORDER BY a USING OPERATOR(evil.<)", "schema evil"),
         ("SELECT * FROM t TABLESAMPLE evil.sample (1)", "sampling methods"),
+        ("SELECT * FROM t TABLESAMPLE evil.system (1)", "sampling methods"),
     ],
 )
 def test_operators_and_samplings_of_others_are_refused(sql: str, said: str) -> None:
@@ -411,5 +482,51 @@ def test_no_function_that_is_never_allowed_has_become_unknown(shop: PostgresServ
         "connectby",
         "pg_file_write",
         "pg_prewarm",
+        "pg_stat_statements_reset",
+        "http_get",
+        "blob_put",
+        "pgr_dijkstra",
     }
     assert called - found == elsewhere
+
+
+def test_functions_of_rows_return_nothing_else(shop: PostgresServer) -> None:
+    found = shop.run(
+        "SELECT proname FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace GROUP BY 1 "
+        "HAVING bool_and(prorettype IN ('record'::regtype, 'anyelement'::regtype) "
+        "AND prokind = 'f')"
+    )
+    assert {name for (name,) in found} & ALLOWED == OF_ROWS
+
+
+def test_only_functions_in_from_make_a_dot_a_call(shop: PostgresServer) -> None:
+    """What the guard knows of the dot, asked of PostgreSQL."""
+    with shop.admin("shop") as connection:
+        connection.execute("BEGIN")
+        connection.execute("CREATE FUNCTION f(float8) RETURNS int LANGUAGE sql AS 'SELECT 7'")
+
+        def calls(source: str) -> bool:
+            connection.execute("SAVEPOINT s")
+            try:
+                return connection.execute(f"SELECT x.f FROM {source}".encode()).fetchone() == (7,)  # noqa: S608
+            except (UndefinedColumn, DatatypeMismatch):
+                connection.execute("ROLLBACK TO s")
+                return False
+
+        array = "unnest(ARRAY[1::float8])"
+        for source in (f"{array} AS x", f"ROWS FROM ({array}) AS x", "coalesce(1::float8) AS x"):
+            assert calls(source), source
+        for source in (
+            "(SELECT 1::float8) AS x",
+            "(VALUES (1::float8)) AS x",
+            f"(TABLE pg_class) AS x, {array} AS y",
+            f"{array} WITH ORDINALITY AS x",
+            f"ROWS FROM ({array}, {array}) AS x",
+            f"({array} AS y CROSS JOIN (SELECT 1) AS z) AS x",
+            "json_to_record('{}') AS x (a float8)",
+            "json_populate_record(1::float8, '{}') AS x",
+            "json_table('[1]', '$[*]' COLUMNS (v float8 PATH '$')) AS x",
+            "pg_timezone_names() AS x",
+        ):
+            assert not calls(source), source
+        connection.execute("ROLLBACK")
