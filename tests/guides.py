@@ -1,6 +1,7 @@
 """The fenced blocks of the documentation, and an endpoint that its examples can call."""
 
 import re
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -58,6 +59,13 @@ CONFIGURATION: dict[str, Any] = {
 }
 
 
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
 @contextmanager
 def endpoint(folder: Path) -> Iterator[Mapping[str, str]]:
     """An endpoint that takes a key and the development identity's tokens, as what the examples
@@ -70,6 +78,7 @@ def endpoint(folder: Path) -> Iterator[Mapping[str, str]]:
             "MCP_URL": started["url"],
             "MCP_API_KEY": READER_KEY,
             "MCP_CLIENT_ID": started["clientId"],
+            "CALLBACK_PORT": str(free_port()),
             "MCP_SCOPE": f"{started['url']}/.default",
             "AZURE_TENANT_ID": DEVELOPMENT_TENANT,
             "AZURE_CLIENT_ID": DAEMON,

@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -43,11 +42,8 @@ def who(done: "subprocess.CompletedProcess[str]") -> Any:
 
 
 def as_user(user: str, given: Mapping[str, str]) -> Mapping[str, str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     browser = f"{sys.executable} -m tests.clients.browser {user}@postern.example %s &"
-    return {**given, "CALLBACK_PORT": str(port), "BROWSER": browser}
+    return {**given, "BROWSER": browser}
 
 
 def test_with_a_key(given: Mapping[str, str]) -> None:
