@@ -79,6 +79,8 @@ def main(arguments: Namespace) -> int:
                     "url": url,
                     "keyFile": load.DEVELOPMENT_FILE if key else None,
                     "authority": served.authority if served else None,
+                    "secureAuthority": served.secure_authority if served else None,
+                    "certificateAuthority": str(served.certificate_authority) if served else None,
                     "clientId": AGENT if served else None,
                 }
             )

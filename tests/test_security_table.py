@@ -1,4 +1,4 @@
-"""Every test that docs/security.md names is there, and every check names one."""
+"""Every test that the documents name is there; every check and every attack names its own."""
 
 import ast
 import re
@@ -9,8 +9,12 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
+THREATS = (ROOT / "docs" / "threat-model.md").read_text(encoding="utf-8")
+ATTACKS = re.split(r"^### ", THREATS, flags=re.MULTILINE)[1:]
 ROWS = [line for line in TEXT.splitlines() if line.startswith("| ") and line != "| check | test |"]
 NAMED = re.compile(r"\| [^|]+ \| `(tests/[\w/]+\.py)::(test_\w+)` \|")
+ANYWHERE = re.compile(r"(tests/[\w/]+\.py)::(test_\w+)")
+LINES = re.compile(r"^- Stops it: \S.*\n- Tests: (.+)\n- Remains: \S.*$(?!\n- )", re.MULTILINE)
 
 
 @cache
@@ -32,3 +36,20 @@ def test_no_check_stands_there_twice() -> None:
     named = [row.rpartition("|")[0].rpartition("|")[2] for row in ROWS]
     assert len(ROWS) > 90
     assert sorted(set(named)) == sorted(named)
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.partition("\n")[0])
+def test_an_attack_says_what_stops_it_which_tests_hold_that_and_what_remains(attack: str) -> None:
+    (tests,) = LINES.findall(attack)
+    assert tests == "none" or ANYWHERE.sub("", tests).strip("`, ") == ""
+
+
+def test_there_are_the_attacks_of_the_specification_and_ours() -> None:
+    assert len(ATTACKS) > 30
+    assert "### Confused deputy" in THREATS
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "docs").rglob("*.md")), ids=lambda file: file.name)
+def test_a_test_that_is_named_is_there(file: Path) -> None:
+    named = ANYWHERE.findall(file.read_text(encoding="utf-8"))
+    assert [f"{test}::{name}" for test, name in named if name not in functions_in(test)] == []

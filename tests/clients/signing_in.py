@@ -30,11 +30,12 @@ class Person:
     async def open(self, url: str) -> None:
         """Open a sign-in page, pick the user, and keep what the browser is sent back with."""
         self.opened.append(str(url))
-        back = await asyncio.to_thread(self._picked, str(url))
+        back = await asyncio.to_thread(self.pick, str(url))
         query = parse_qs(urlsplit(back).query)
         self.answer = {name: values[0] for name, values in query.items()}
 
-    def _picked(self, url: str) -> str:
+    def pick(self, url: str) -> str:
+        """Open a sign-in page and pick the user; the URL that the browser is sent back to."""
         browser = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NotFollowed())
         with browser.open(url, timeout=20) as page:
             html = page.read().decode()

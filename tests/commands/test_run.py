@@ -50,11 +50,16 @@ def key_of(project: Path) -> str:
 def test_it_says_where_it_listens_and_not_the_key(developing: tuple[Path, Running]) -> None:
     project, server = developing
     port = server.json["url"].split(":")[2].removesuffix("/mcp")
-    identity = server.json["authority"].removesuffix(f"/{TENANT}").rpartition(":")[2]
+    identity, secure = (
+        server.json[name].removesuffix(f"/{TENANT}").rpartition(":")[2]
+        for name in ("authority", "secureAuthority")
+    )
     assert server.json == {
         "url": f"http://127.0.0.1:{int(port)}/mcp",
         "keyFile": PROFILE,
         "authority": f"http://127.0.0.1:{int(identity)}/{TENANT}",
+        "secureAuthority": f"https://127.0.0.1:{int(secure)}/{TENANT}",
+        "certificateAuthority": str(project / ".development" / "ca.pem"),
         "clientId": AGENT,
     }
     assert key_of(project) not in server.said

@@ -1,7 +1,7 @@
 """Real clients of other makers against a running endpoint: `python -m tests.clients.foreign`.
 
 Installs each client from its committed lock into .tools/, takes the same steps with all of them and
-prints one table. Exits 1 when a step failed.
+prints one table, then runs what the guides for Node say. Exits 1 when a step failed.
 """
 
 import base64
@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.clients.foreign import guides
 from tests.clients.foreign.steps import SIGN_IN, STEPS
 from tests.clients.test_sign_in import CONFIGURATION
 from tests.commands.support import copy_of_the_project, running
@@ -111,10 +112,14 @@ class Installed:
     environment: dict[str, str]
 
 
-def installed() -> list[Installed]:
-    """Every client with the command that runs it."""
-    modules = output(["scripts/node", "install", str(FOLDER.relative_to(ROOT))])
-    node_path = {"NODE_PATH": str(Path(modules) / "node_modules")}
+def node_modules() -> Path:
+    """The folder with the clients for Node, installed unless they are there."""
+    return Path(output(["scripts/node", "install", str(FOLDER.relative_to(ROOT))]))
+
+
+def installed(modules: Path) -> list[Installed]:
+    """Every client with the command that runs it. `modules` has those for Node."""
+    node_path = {"NODE_PATH": str(modules / "node_modules")}
     ready = []
     for client in CLIENTS:
         if client.script.endswith(".cjs"):
@@ -198,13 +203,17 @@ def endpoints() -> Iterator[Mapping[str, str]]:
 
 
 def main() -> int:
-    ready = installed()
+    modules = node_modules()
+    ready = installed(modules)
     with endpoints() as given, ThreadPoolExecutor(2) as pool:
         tasks = [pool.submit(take, one, era, given) for one in ready for era in one.client.eras]
         rows = [task.result() for task in tasks]
     sys.stdout.write("\n".join(table(rows)) + "\n")
     failed = sum(row.failed for row in rows)
     sys.stdout.write(f"{len(rows) - failed} of {len(rows)} client runs without a failure\n")
+    for block, result in guides.results(modules):
+        sys.stdout.write(f"{block}: {result}\n")
+        failed += result != "ok"
     return 1 if failed else 0
 
 

@@ -138,7 +138,7 @@ exports.run = async (name, connect, open) => {
     step = "close";
     await capped(client.close());
     step = "sign in";
-    if (!open) return say({ step, result: "n/a", reason: "it opens a browser, which is not here" });
+    if (!open) return say({ step, result: "n/a", reason: "it opens a browser; its guide has the command" });
     await capped(signIn((url, provider) => open(url, provider, CLIENT_ERA === "modern")));
     say({ step, result: "ok" });
   } catch (error) {
