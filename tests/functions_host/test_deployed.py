@@ -20,7 +20,7 @@ from scripts.package import ROOT, zipped
 from tests.deployed import INSTALLING
 from tests.functions_host.front import fronted
 from tests.functions_host.host import FunctionsHost, hosting
-from tests.functions_host.packaged import packaged_files
+from tests.functions_host.packaged import packaged_files, unpack
 from tests.support import READER_KEY, configured
 
 pytestmark = pytest.mark.timeout(INSTALLING + 60)
@@ -161,3 +161,20 @@ async def test_it_lives_and_is_ready(url: str) -> None:
     async with httpx2.AsyncClient() as http:
         for path in ("/healthz", "/readyz"):
             assert (await http.get(url + path)).status_code == 200
+
+
+def test_the_settings_of_func_start_make_it_ready_on_this_machine_alone(
+    tmp_path: Path, deployed_python: Path
+) -> None:
+    """With `local.settings.example.json` and a development profile, as a developer has them."""
+    local = json.loads((ROOT / "local.settings.example.json").read_text(encoding="utf-8"))
+    app = unpack(tmp_path / "app")
+    profile = {"Authentication": {"Schemes": {"ApiKey": {"Keys": {READER_KEY: {}}}}}}
+    text = json.dumps(profile)
+    (app / "appsettings.Development.json").write_text(text, encoding="utf-8")
+    with hosting(app, local["Values"], python=deployed_python) as host:
+        assert host.request("GET", "/readyz").status == 200
+        sent = [("Content-Type", "application/json"), ("X-API-Key", READER_KEY)]
+        reply = host.request("POST", "/mcp", sent, b'{"jsonrpc":"2.0","id":1,"method":"ping"}')
+        assert reply.status == 403
+        assert "The Host header must name this machine" in reply.body.decode()
