@@ -169,8 +169,7 @@ def test_the_settings_of_func_start_make_it_ready_on_this_machine_alone(
     """With `local.settings.example.json` and a development profile, as a developer has them."""
     local = json.loads((ROOT / "local.settings.example.json").read_text(encoding="utf-8"))
     app = unpack(tmp_path / "app")
-    profile = {"Authentication": {"Schemes": {"ApiKey": {"Keys": {READER_KEY: {}}}}}}
-    text = json.dumps(profile)
+    text = json.dumps({"Authentication": {"Schemes": {"ApiKey": {"Keys": {READER_KEY: {}}}}}})
     (app / "appsettings.Development.json").write_text(text, encoding="utf-8")
     with hosting(app, local["Values"], python=deployed_python) as host:
         assert host.request("GET", "/readyz").status == 200
