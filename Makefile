@@ -6,10 +6,10 @@ ARGS ?=
 export PYTHON
 
 BIN = .venv/bin
-SOURCES = function_app.py manage.py commands development infra shared toolsets tests
+SOURCES = function_app.py manage.py commands development infra scripts shared toolsets tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test conformance clients check format lock clean
+.PHONY: help setup run test conformance clients check format package lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' Makefile | awk -F'|' '{printf "%-20s %s\n", $$1, $$2}'
@@ -46,6 +46,10 @@ format: ## Format the code and mend what lint can
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
 
+package: ## Make the zip that a deployment to Azure Functions sends; prints its path and size
+	@scripts/install .venv requirements-dev.txt
+	@$(BIN)/python -m scripts.package
+
 lock: ## Resolve requirements*.in anew into the hashed locks
 	@scripts/install .venv requirements-dev.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -58,5 +62,5 @@ lock: ## Resolve requirements*.in anew into the hashed locks
 	done
 
 clean: ## Remove environments and caches (the development key stays)
-	rm -rf .venv .tools .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .tools dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

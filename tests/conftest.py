@@ -17,6 +17,14 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
+@pytest.fixture(scope="session")
+def deployed_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Python of an environment with requirements.txt alone; give it INSTALLING seconds."""
+    from tests.deployed import environment
+
+    return environment(tmp_path_factory.mktemp("environment") / "environment")
+
+
 @pytest.fixture
 def azure(tmp_path: Path) -> "Iterator[FakeAzure]":
     """Entra, managed identity and Key Vault on loopback."""

@@ -1,7 +1,9 @@
 """Build a real endpoint for a test and talk to it without a socket."""
 
 import json
-from collections.abc import Mapping
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +51,18 @@ def _merged(base: Any, over: Any) -> Any:
         **base,
         **{key: _merged(base[key], value) if key in base else value for key, value in over.items()},
     }
+
+
+@contextmanager
+def reserved_port() -> Iterator[int]:
+    """A port of this machine that refuses connections and is handed out to nobody else.
+
+    A server of ours that asks for it by its number gets it all the same.
+    """
+    with socket.socket() as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
 
 
 def write_configuration(folder: Path, configuration: Mapping[str, Any]) -> Path:

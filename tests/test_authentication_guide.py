@@ -4,7 +4,6 @@ Its Entra JSON with nothing changed but host names and the tenant, then its thre
 """
 
 import json
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +15,7 @@ from development.directory import DAEMON, DAEMON_SECRET, STRANGER, STRANGER_SECR
 from shared.configuration.entra import DEVELOPMENT_TENANT
 from tests.commands.support import Reply, copy_of_the_project, exchange, running
 from tests.configuration.support import GUIDE_ENTRA
+from tests.support import reserved_port
 
 
 class Guide(NamedTuple):
@@ -29,16 +29,15 @@ class Guide(NamedTuple):
 @pytest.fixture(scope="module")
 def guide(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guide]:
     folder = tmp_path_factory.mktemp("guide")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        authority = f"http://127.0.0.1:{free.getsockname()[1]}"
-    text = GUIDE_ENTRA.replace("https://login.microsoftonline.com", authority)
     file = folder / "appsettings.json"
-    file.write_text(text.replace("{tenant-id}", DEVELOPMENT_TENANT), encoding="utf-8")
     project = copy_of_the_project(folder / "project")
-    with running(project, "run", "--port", "0", "--json", "--config", str(file)) as server:
-        origin = server.json["url"].removesuffix("/mcp")
-        yield Guide(origin, f"{authority}/{DEVELOPMENT_TENANT}", server.log)
+    with reserved_port() as port:
+        authority = f"http://127.0.0.1:{port}"
+        text = GUIDE_ENTRA.replace("https://login.microsoftonline.com", authority)
+        file.write_text(text.replace("{tenant-id}", DEVELOPMENT_TENANT), encoding="utf-8")
+        with running(project, "run", "--port", "0", "--json", "--config", str(file)) as server:
+            origin = server.json["url"].removesuffix("/mcp")
+            yield Guide(origin, f"{authority}/{DEVELOPMENT_TENANT}", server.log)
 
 
 def token(guide: Guide, client_id: str, secret: str) -> str:

@@ -78,13 +78,14 @@ def running(
     *arguments: str,
     until: str = "}",
     environment: Mapping[str, str] | None = None,
+    python: Sequence[str] = (sys.executable,),
 ) -> Iterator[Running]:
     """Run a verb until the block ends. It is ready when it has said the line `until`."""
     log = project.parent / f"{arguments[0]}.log"
     with (
         log.open("w", encoding="utf-8") as errors,
         subprocess.Popen(
-            [sys.executable, str(project / "manage.py"), *arguments],
+            [*python, str(project / "manage.py"), *arguments],
             cwd=project.parent,
             env=variables(environment),
             stdout=subprocess.PIPE,

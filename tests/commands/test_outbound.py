@@ -1,6 +1,6 @@
 """`manage.py run`: as whom tools call Azure on a developer's machine."""
 
-import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,16 +8,15 @@ import pytest
 
 from development.registration import API_SECRET
 from tests.commands.support import exchange, manage, running
-from tests.support import message, write_configuration
+from tests.support import message, reserved_port, write_configuration
 
 UNREACHABLE = "The server shop cannot be reached"
 
 
 @pytest.fixture
-def closed_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-    return port
+def closed_port() -> Iterator[int]:
+    with reserved_port() as port:
+        yield port
 
 
 def calling(

@@ -6,6 +6,7 @@ import signal
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from tests.commands.support import (
     manage,
     running,
 )
-from tests.support import message, write_configuration
+from tests.support import message, reserved_port, write_configuration
 
 PROFILE = "appsettings.Development.json"
 GUIDE = {
@@ -174,16 +175,17 @@ def bearer(authority: str, **scheme: object) -> dict[str, object]:
     }
 
 
-def free_port() -> int:
-    with uvicorn_server.listen("127.0.0.1", 0) as listener:
-        return int(listener.getsockname()[1])
+@pytest.fixture
+def free_port() -> Iterator[int]:
+    with reserved_port() as port:
+        yield port
 
 
 @pytest.mark.parametrize("issuers", [[], ["v2.0"]], ids=["v1 tokens", "the guide's issuer"])
 def test_an_authority_on_this_machine_is_served_where_it_is_expected(
-    tmp_path: Path, project: Path, issuers: list[str]
+    tmp_path: Path, project: Path, free_port: int, issuers: list[str]
 ) -> None:
-    authority = f"http://127.0.0.1:{free_port()}/{TENANT}"
+    authority = f"http://127.0.0.1:{free_port}/{TENANT}"
     scheme = {"ValidIssuers": [f"{authority}/{issuer}" for issuer in issuers]}
     copy = copy_of_the_project(tmp_path / "project")
     file = write_configuration(tmp_path, bearer(authority, **scheme))
@@ -209,12 +211,12 @@ def test_the_identity_can_be_left_out(tmp_path: Path) -> None:
     assert not (copy / ".development").exists()
 
 
-def test_an_authority_elsewhere_gets_no_identity(tmp_path: Path) -> None:
+def test_an_authority_elsewhere_gets_no_identity(tmp_path: Path, free_port: int) -> None:
     copy = copy_of_the_project(tmp_path / "project")
     tenant = "0a1b2c3d-0000-4000-8000-000000000001"
     for authority in (
         f"https://login.microsoftonline.com/{tenant}",
-        f"http://127.0.0.1:{free_port()}/{tenant}",
+        f"http://127.0.0.1:{free_port}/{tenant}",
     ):
         file = write_configuration(tmp_path, bearer(authority))
         arguments = ("--port", "0", "--json", "--config", str(file))

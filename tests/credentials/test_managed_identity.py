@@ -1,6 +1,5 @@
 """The host's managed identity, by azure-identity against the endpoints hosts have."""
 
-import socket
 import time
 
 import pytest
@@ -23,6 +22,7 @@ from tests.fakes.azure import FakeAzure
 from tests.fakes.entra import object_id
 from tests.fakes.faults import DROP, HANG, answer
 from tests.fakes.managed_identity import SYSTEM_ASSIGNED
+from tests.support import reserved_port
 
 IDENTITY = "12345678-1234-1234-1234-123456789abc"
 PROXY_ADVICE = "no network policy or proxy stands before 169.254.169.254"
@@ -124,10 +124,9 @@ async def test_one_identity_for_two_kinds_of_caller_is_asked_once(
 async def test_a_host_without_identity_is_told_what_to_enable(
     azure: FakeAzure, make: Maker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
-    monkeypatch.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", url)
-    told = await refusal(system_assigned(make, timeout=1.0))
+    with reserved_port() as closed:
+        monkeypatch.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", f"http://127.0.0.1:{closed}")
+        told = await refusal(system_assigned(make, timeout=1.0))
     assert "enable a managed identity" in told
     assert PROXY_ADVICE in told
 

@@ -13,6 +13,7 @@ from tests.support import configured
 
 collect_ignore = (
     [
+        "test_deployed.py",
         "test_indexing.py",
         "test_invocation.py",
         "test_streaming.py",

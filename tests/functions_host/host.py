@@ -185,17 +185,22 @@ class FunctionsHost:
 
 @contextmanager
 def hosting(
-    folder: Path, variables: Mapping[str, str] | None = None, *, without: str = ""
+    folder: Path,
+    variables: Mapping[str, str] | None = None,
+    *,
+    without: str = "",
+    python: Path = Path(sys.executable),
 ) -> Iterator[FunctionsHost]:
     """Host the app in `folder` until the block ends; `variables` are its app settings.
 
-    `without` names a module that cannot be imported there.
+    `without` names a module that cannot be imported there. `python` is that of the app's
+    environment, which needs nothing but what the app itself does.
     """
     log = folder.with_suffix(".log")
     with (
         log.open("w", encoding="utf-8") as errors,
         subprocess.Popen(
-            [sys.executable, "-I", str(Path(__file__)), str(folder), without],
+            [python, "-I", str(Path(__file__)), str(folder), without],
             cwd=folder,
             env={"PATH": os.defpath, **(variables or {})},
             stdin=subprocess.PIPE,

@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
+from scripts.package import ROOT
 from shared.hosting.azure_functions import STREAMING_PACKAGE
 from tests.functions_host.host import FunctionsHost, hosting
-from tests.functions_host.packaged import ROOT, unpack
+from tests.functions_host.packaged import unpack
 from tests.support import READER_KEY, configured, message, routing_headers
 
 JSON = ("Content-Type", "application/json")
