@@ -152,9 +152,15 @@ def container_app() -> dict[str, Any]:
 
 
 def settings_of(home: str) -> dict[str, str]:
-    """The variables the guide gives the endpoint, and the one that its home sets."""
+    """The variables the guide gives the endpoint, and those that its home sets."""
     if home == "AKS":
-        return {**of_kind("ConfigMap")["data"], "KUBERNETES_SERVICE_HOST": "10.0.0.1"}
+        file = "/var/run/secrets/azure/tokens/azure-identity-token"
+        webhook = {"AZURE_CLIENT_ID": ANY_ID, "AZURE_FEDERATED_TOKEN_FILE": file}
+        return {
+            **of_kind("ConfigMap")["data"],
+            **webhook,
+            "KUBERNETES_SERVICE_HOST": "10.0.0.1",
+        }
     given = container_app()["template"]["containers"][0]["env"]
     return {v["name"]: v["value"] for v in given} | {"CONTAINER_APP_NAME": "postern"}
 

@@ -55,6 +55,7 @@ _AVAILABLE: Mapping[str, KindName] = {
     "ClientSecret": "ClientSecret",
     "KeyVault": "CertificateKeyVault",
     "SignedAssertionFromManagedIdentity": "FederatedManagedIdentity",
+    "SignedAssertionFilePath": "SignedAssertionFile",
 }
 _NAMES = {
     "secret": "ClientSecret",
@@ -62,6 +63,7 @@ _NAMES = {
     "certificateName": "KeyVaultCertificateName",
     "managedIdentityClientId": "ManagedIdentityClientId",
     "tokenExchangeUrl": "TokenExchangeUrl",
+    "assertionFile": "SignedAssertionFileDiskPath",
 }
 
 
@@ -73,7 +75,7 @@ class ClientCredentialEntry(msgspec.Struct, rename="pascal", frozen=True):
     managed_identity_client_id: str | None = None
     token_exchange_url: str | None = None
     token_exchange_authority: Any = None
-    signed_assertion_file_disk_path: Any = None
+    signed_assertion_file_disk_path: str | None = None
     certificate_disk_path: Any = None
     certificate_password: Any = None
     base64_encoded_value: Any = msgspec.field(default=None, name="Base64EncodedValue")
@@ -153,8 +155,13 @@ def _credential(
         entry.key_vault_certificate_name,
         entry.managed_identity_client_id,
         entry.token_exchange_url,
+        entry.signed_assertion_file_disk_path,
     )
-    development = where.development
     return read_credential(
-        given, instance, lambda key: (*at, _NAMES[key]), report, development=development
+        given,
+        instance,
+        lambda key: (*at, _NAMES[key]),
+        report,
+        development=where.development,
+        token_file=where.token_file,
     )

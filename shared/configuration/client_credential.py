@@ -1,6 +1,7 @@
 """How the endpoint's application proves to Entra that it is it: the kinds of client credential."""
 
 from collections.abc import Callable
+from pathlib import PurePath
 from typing import Annotated, Literal
 
 import msgspec
@@ -11,11 +12,13 @@ from shared.configuration.outbound import (
     ClientCredential,
     ClientSecret,
     FederatedIdentity,
+    SignedAssertion,
     VaultCertificate,
 )
 from shared.configuration.problems import Report
 from shared.validation import Path
 from shared.vault_uri import NotAVault, vault_uri
+from shared.wording import shown
 
 _PULL_REQUESTS_EXAMPLE = "your-client-secret"
 _EXCHANGE = {
@@ -23,11 +26,14 @@ _EXCHANGE = {
     "login.partner.microsoftonline.cn": "api://AzureADTokenExchangeChina",
 }
 
-KindName = Literal["ClientSecret", "CertificateKeyVault", "FederatedManagedIdentity"]
+KindName = Literal[
+    "ClientSecret", "CertificateKeyVault", "FederatedManagedIdentity", "SignedAssertionFile"
+]
 KEYS_OF: dict[str, set[str]] = {
     "ClientSecret": {"secret"},
     "CertificateKeyVault": {"keyVaultUrl", "certificateName", "managedIdentityClientId"},
     "FederatedManagedIdentity": {"managedIdentityClientId", "tokenExchangeUrl"},
+    "SignedAssertionFile": {"assertionFile"},
 }
 """By kind, the keys that mean something beside it."""
 
@@ -52,6 +58,11 @@ class ClientCredentialSection(msgspec.Struct, rename="camel", frozen=True):
         str | None, Meta(description="Ours: the token's audience, where the cloud's is not right.")
     ] = None
 
+    assertion_file: Annotated[
+        str | None,
+        Meta(description="Ours: the file; absent: what AZURE_FEDERATED_TOKEN_FILE names."),
+    ] = None
+
     def __repr__(self) -> str:
         return f"<client credential {self.kind}>"
 
@@ -63,11 +74,15 @@ def read_credential(
     report: Report,
     *,
     development: bool,
+    token_file: str | None,
 ) -> ClientCredential | None:
     """A client credential, or None when `report` says why not.
 
-    `instance` is the cloud's sign-in host, `blame` where the configuration has each key.
+    `instance` is the cloud's sign-in host, `blame` where the configuration has each key,
+    `token_file` where workload identity puts its token.
     """
+    if given.kind == "SignedAssertionFile":
+        return _assertion(given.assertion_file or token_file, blame("assertionFile"), report)
     if given.kind == "ClientSecret":
         return _secret(given.secret, blame("secret"), report, development=development)
     id = given.managed_identity_client_id
@@ -94,6 +109,16 @@ def _certificate(
         report.error(blame("keyVaultUrl"), f"is {error}" if url else "missing; expected a vault")
         return None
     return VaultCertificate(uri, name, identity) if name else None
+
+
+def _assertion(file: str | None, at: Path, report: Report) -> SignedAssertion | None:
+    if not file:
+        text = "missing, and AZURE_FEDERATED_TOKEN_FILE is not set; expected the path of a file"
+        report.error(at, text)
+        return None
+    if not PurePath(file).is_absolute():
+        report.error(at, f"{shown(file)} is no absolute path")
+    return SignedAssertion(file)
 
 
 def _secret(

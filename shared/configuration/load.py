@@ -309,7 +309,8 @@ def _outbound(
     if authentication is None:
         return None
     login = development and where.get("use_azure_login", False)
-    surroundings = Surroundings(authentication.entra, development, login)
+    token_file = environment.get("AZURE_FEDERATED_TOKEN_FILE")
+    surroundings = Surroundings(authentication.entra, development, login, token_file)
     section, azure_ad = configuration.outbound_authentication, configuration.azure_ad
     strategy = azure_ad.outgoing_auth_strategy if azure_ad else None
     credentials = azure_ad.client_credentials if azure_ad else []

@@ -40,7 +40,14 @@ class FederatedIdentity:
     audience: str
 
 
-ClientCredential = ClientSecret | VaultCertificate | FederatedIdentity
+@dataclass(frozen=True, slots=True)
+class SignedAssertion:
+    """No secret: the token in a file, which somebody else renews, speaks for the application."""
+
+    file: str
+
+
+ClientCredential = ClientSecret | VaultCertificate | FederatedIdentity | SignedAssertion
 
 
 @dataclass(frozen=True, slots=True)

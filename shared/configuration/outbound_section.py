@@ -103,11 +103,15 @@ class OutboundSection(msgspec.Struct, rename="camel", frozen=True):
 
 
 class Surroundings(msgspec.Struct, frozen=True):
-    """What else decides how the section is read: the scheme that takes tokens, and development."""
+    """What else decides how the section is read.
+
+    The scheme that takes tokens, development, and where workload identity puts its token.
+    """
 
     scheme: EntraScheme | None
     development: bool
     azure_login: bool = False
+    token_file: str | None = None
 
 
 def read_outbound(
@@ -206,7 +210,12 @@ def _application(
     own = given.client_credential
     _refuse_others(own, "kind", own.kind, tuple(KEYS_OF[own.kind]), report, path)
     credential = read_credential(
-        own, instance, lambda key: (*path, key), report, development=where.development
+        own,
+        instance,
+        lambda key: (*path, key),
+        report,
+        development=where.development,
+        token_file=where.token_file,
     )
     if client_id is None or credential is None:
         return None

@@ -15,6 +15,7 @@ from shared.configuration.outbound import (
     Deny,
     FederatedIdentity,
     OutboundSettings,
+    SignedAssertion,
     UseClientCredentials,
     UseManagedIdentity,
     UseOnBehalfOf,
@@ -26,6 +27,7 @@ from shared.credential import CredentialRefused
 from shared.credentials import entra_app, managed_identity
 from shared.credentials.client_credentials import ClientCredentials
 from shared.credentials.client_secrets import (
+    AssertionInFile,
     CertificateInVault,
     ClientSecrets,
     FederatedToken,
@@ -186,6 +188,8 @@ class Credentials:
                 return SharedSecret(secret, self._vault, monotonic=around.monotonic)
             case FederatedIdentity() as federated:
                 return FederatedToken(federated, self._identity(federated.client_id))
+            case SignedAssertion() as assertion:
+                return AssertionInFile(assertion)
             case VaultCertificate() as certificate:
                 vault = self._vault(certificate.vault_url, certificate.identity)
                 return CertificateInVault(

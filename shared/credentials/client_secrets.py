@@ -7,9 +7,15 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from shared.configuration.outbound import ClientSecret, FederatedIdentity, VaultCertificate
+from shared.configuration.outbound import (
+    ClientSecret,
+    FederatedIdentity,
+    SignedAssertion,
+    VaultCertificate,
+)
 from shared.credential import CredentialRefused
 from shared.credentials import certificates
 from shared.credentials.certificates import BadCertificate, Certificate
@@ -160,12 +166,37 @@ class FederatedToken:
         self._identity = identity
 
     async def current(self) -> Proof:
-        token = (await self._identity.own_token(self._wanted)).text
-        version = hashlib.sha256(token.encode()).hexdigest()[:16]
-        return Proof(version, {"client_assertion": lambda: token})
+        return _asserting((await self._identity.own_token(self._wanted)).text)
 
     async def renewed(self) -> Proof:
         return await self.current()
+
+
+class AssertionInFile:
+    """A token in a file, such as Kubernetes renews for workload identity; read at each use."""
+
+    def __init__(self, settings: SignedAssertion) -> None:
+        self._file = Path(settings.file)
+
+    async def current(self) -> Proof:
+        try:
+            text = (await asyncio.to_thread(self._file.read_text, "ascii")).strip()
+        except (OSError, ValueError) as error:
+            _log.warning("no assertion in %s: %s", self._file, type(error).__name__)
+            raise CredentialRefused(
+                f"The file {self._file}, which speaks for the endpoint's application, cannot be "
+                "read. For the endpoint's operator: in Kubernetes, has the pod the label "
+                'azure.workload.identity/use: "true" and its service account?'
+            ) from None
+        return _asserting(text)
+
+    async def renewed(self) -> Proof:
+        return await self.current()
+
+
+def _asserting(token: str) -> Proof:
+    version = hashlib.sha256(token.encode()).hexdigest()[:16]
+    return Proof(version, {"client_assertion": lambda: token})
 
 
 async def _read(vault: KeyVault, name: str) -> Secret:

@@ -37,6 +37,8 @@ _TEXTS = {
     "clock wrong?",
     70021: f"The application {{app}} has no federated credential for this managed identity. "
     f"{_OPERATOR}: issuer, subject (the identity's principal id) and audience must match exactly.",
+    700231: "Entra ID does not take a token of workload identity's as one of a managed identity. "
+    f"{_OPERATOR}: in Kubernetes, use the kind SignedAssertionFile.",
     700016: f"The application {{app}} is not in this tenant. {_OPERATOR}: check its client id, or "
     "have an administrator of the tenant consent to it.",
     7000112: f"The application {{app}} is disabled. {_OPERATOR}.",

@@ -12,6 +12,7 @@ from shared.configuration.outbound import (
     Deny,
     FederatedIdentity,
     OutboundSettings,
+    SignedAssertion,
     UseManagedIdentity,
     UseOnBehalfOf,
     VaultCertificate,
@@ -79,6 +80,10 @@ def entry(**variables: str) -> dict[str, str]:
         (
             entry(SourceType="7", TokenExchangeUrl="api://AzureADTokenExchangeUSGov"),
             FederatedIdentity(None, "api://AzureADTokenExchangeUSGov"),
+        ),
+        (
+            entry(SourceType="8", SignedAssertionFileDiskPath="/var/run/secrets/token"),
+            SignedAssertion("/var/run/secrets/token"),
         ),
     ],
 )

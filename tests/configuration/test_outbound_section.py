@@ -2,13 +2,13 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from shared.configuration.azure_mcp import AzureAdSection
 from shared.configuration.azure_mcp_outbound import ClientCredentialEntry
-from shared.configuration.client_credential import KEYS_OF, ClientCredentialSection
+from shared.configuration.client_credential import KEYS_OF, ClientCredentialSection, KindName
 from shared.configuration.model import Settings
 from shared.configuration.outbound import (
     Application,
@@ -16,6 +16,7 @@ from shared.configuration.outbound import (
     Deny,
     FederatedIdentity,
     OutboundSettings,
+    SignedAssertion,
     UseClientCredentials,
     UseManagedIdentity,
     UseOnBehalfOf,
@@ -172,6 +173,10 @@ def test_passing_on_tokens_of_microsofts_own_resources_is_refused(
             {"kind": "FederatedManagedIdentity", "tokenExchangeUrl": "api://Other/.default"},
             FederatedIdentity(None, "api://Other"),
         ),
+        (
+            {"kind": "SignedAssertionFile", "assertionFile": "/var/run/secrets/token"},
+            SignedAssertion("/var/run/secrets/token"),
+        ),
     ],
 )
 def test_each_kind_of_client_credential(
@@ -179,6 +184,23 @@ def test_each_kind_of_client_credential(
 ) -> None:
     settings, _ = read(tmp_path, {"type": "JwtObo", "clientCredential": credential})
     assert settings.strategies["user"] == UseOnBehalfOf(app(expected))
+
+
+def test_an_assertion_is_where_workload_identity_puts_it(tmp_path: Path) -> None:
+    section = {"type": "JwtObo", "clientCredential": {"kind": "SignedAssertionFile"}}
+    (problem,) = refused(tmp_path, text(section))
+    assert problem.path == f"{AT}:clientCredential:assertionFile"
+    assert "AZURE_FEDERATED_TOKEN_FILE is not set" in problem.text
+    there = {"AZURE_FEDERATED_TOKEN_FILE": "/var/run/secrets/token"}
+    settings, _ = load_text(tmp_path, text(section), there)
+    expected = UseOnBehalfOf(app(SignedAssertion("/var/run/secrets/token")))
+    assert outbound(settings).strategies["user"] == expected
+
+
+def test_the_path_of_an_assertion_is_absolute(tmp_path: Path) -> None:
+    credential = {"kind": "SignedAssertionFile", "assertionFile": "secrets/token"}
+    (problem,) = refused(tmp_path, text({"type": "JwtObo", "clientCredential": credential}))
+    assert "is no absolute path" in problem.text
 
 
 @pytest.mark.parametrize(
@@ -406,7 +428,7 @@ def test_a_placeholder_is_told(tmp_path: Path) -> None:
 
 
 def test_every_kind_knows_its_keys() -> None:
-    assert set(KEYS_OF) == {"ClientSecret", "CertificateKeyVault", "FederatedManagedIdentity"}
+    assert set(KEYS_OF) == set(get_args(KindName))
 
 
 def test_no_secret_is_in_the_repr_of_what_is_read() -> None:

@@ -2,11 +2,17 @@
 
 import base64
 import time
+from pathlib import Path
 
 import pytest
 
 from development.serving import Served
-from shared.configuration.outbound import ClientSecret, FederatedIdentity, VaultCertificate
+from shared.configuration.outbound import (
+    ClientSecret,
+    FederatedIdentity,
+    SignedAssertion,
+    VaultCertificate,
+)
 from shared.configuration.references import Reference
 from shared.credential import CredentialRefused
 from shared.credentials.by_caller import Credentials
@@ -324,6 +330,32 @@ async def test_without_an_identity_endpoint_nothing_speaks_for_the_application(
     credentials = make.on_behalf_of(FederatedIdentity(None, EXCHANGE), timeout=0.5)
     with pytest.raises(CredentialRefused, match=r"did not answer within 0\.5 seconds"):
         await credentials.of(user(azure)).get_token(ARM)
+
+
+async def test_an_assertion_is_read_anew_from_its_file(
+    azure: FakeAzure, make: Maker, tmp_path: Path
+) -> None:
+    file = tmp_path / "token"
+    credentials = make.on_behalf_of(SignedAssertion(str(file)))
+    for number, assertion in enumerate(["of-this-hour", "of-the-next"]):
+        file.write_text(f"{assertion}\n")
+        azure.entra.applications[CLIENT] = Application(federated={assertion})
+        got = await credentials.of(user(azure, number)).get_token(ARM)
+        assert claims_of(got.token)["oid"] == user_id(number)
+    assert azure.entra.calls.count("token") == 2
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe"])
+async def test_a_file_without_an_assertion_is_told(
+    azure: FakeAzure, make: Maker, tmp_path: Path, content: bytes | None
+) -> None:
+    file = tmp_path / "token"
+    if content is not None:
+        file.write_bytes(content)
+    credentials = make.on_behalf_of(SignedAssertion(str(file)))
+    with pytest.raises(CredentialRefused, match=r"workload\.identity/use"):
+        await credentials.of(user(azure)).get_token(ARM)
+    assert azure.entra.calls.count("token") == 0
 
 
 def test_secrets_are_in_no_repr() -> None:
