@@ -2,6 +2,7 @@
 
 import socket
 import struct
+import sys
 from typing import Any, TypeVar
 
 from psycopg import AsyncConnection, AsyncRawCursor, OperationalError
@@ -53,7 +54,7 @@ class Connection(AsyncConnection[tuple[object, ...]]):
 def _received(descriptor: int) -> int | None:
     """How many bytes a TCP socket has received so far, read or not: tcpi_bytes_received of
     Linux's struct tcp_info."""
-    if not hasattr(socket, "TCP_INFO"):
+    if sys.platform != "linux":
         return None
     borrowed = socket.socket(fileno=descriptor)
     try:

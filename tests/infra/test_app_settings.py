@@ -45,6 +45,7 @@ NOT_IN_BICEP = {
     "WEBSITE_HOSTNAME": "set by App Service",
     "CONTAINER_APP_NAME": "set by Container Apps",
     "KUBERNETES_SERVICE_HOST": "set by Kubernetes",
+    "AZURE_FEDERATED_TOKEN_FILE": "set by workload identity in Kubernetes",
     "AZURE_FUNCTIONS_ENVIRONMENT": "Development in local.settings.json, refused in Azure",
     "POSHMCP_LOG_LEVEL": "PoshMcp's variable; Logging__LogLevel__Default says the same",
     "LC_ALL": "given to the programs that tools start, not read",
