@@ -166,7 +166,7 @@ class Connections:
         """Close an unused connection."""
         _, _, timer = self._idle.pop(connection)
         timer.cancel()
-        connection.pgconn.finish()
+        connection.drop()
 
     async def _close_with_the_loop(self) -> None:
         """Have the loop close what is unused when it ends, as it does with asynchronous generators

@@ -49,7 +49,7 @@ async def session(
             raise ToolError(errors.of_connecting(error, server_name, database, role)) from None
 
     async def begin(connection: "Connection") -> None:
-        connection.allow(_SIZES * settings.max_bytes + _IN_FLIGHT)
+        connection.relay.allow(_SIZES * settings.max_bytes + _IN_FLIGHT)
         await connection.execute(_begin(settings).encode())
 
     limits = Limits(
