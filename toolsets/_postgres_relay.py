@@ -77,9 +77,9 @@ class Relay:
             for way in ways:
                 way.cancel()
             await asyncio.gather(*ways, return_exceptions=True)
-            if not writer.is_closing():
-                writer.transport.abort()
-                to_server.transport.abort()
+            for end in (writer, to_server):
+                if not end.is_closing():
+                    end.transport.abort()
 
     async def _bring_back(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(_AT_ONCE):

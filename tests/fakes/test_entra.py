@@ -42,7 +42,8 @@ async def test_a_client_secret_gets_a_token_that_the_published_keys_verify(
     )
     assert (claims["appid"], claims["oid"], claims["tid"]) == (CLIENT, object_id(CLIENT), TENANT)
     (call,) = azure.entra.calls.all("token", CLIENT)
-    assert call.details == {"client_id": CLIENT, "scope": SCOPE, "credential": "secret"}
+    expected = {"client_id": CLIENT, "scope": SCOPE, "claims": "", "credential": "secret"}
+    assert call.details == expected
     assert azure.entra.calls.operations() == ["token", "configuration", "keys"]
 
 
