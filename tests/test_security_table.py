@@ -16,7 +16,8 @@ NAMED = re.compile(r"\| [^|]+ \| `(tests/[\w/]+\.py)::(test_\w+)` \|")
 ANYWHERE = re.compile(r"(tests/[\w/]+\.py)::(test_\w+)")
 _MORE = r"(?:\n  .+)*"
 LINES = re.compile(
-    rf"^- Stops it: \S.*{_MORE}\n- Tests: (.+{_MORE})\n- Remains: \S.*{_MORE}$(?!\n- )", re.MULTILINE
+    rf"^- Stops it: \S.*{_MORE}\n- Tests: (.+{_MORE})\n- Remains: \S.*{_MORE}$(?!\n- )",
+    re.MULTILINE,
 )
 
 
