@@ -111,7 +111,7 @@ def test_what_is_no_bicep_is_refused_with_its_line(text: str, line: int) -> None
 def test_files_without_fault_are_clean(sample: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(sample)]) == 0
     line = capsys.readouterr().out
-    assert line.startswith("2 Bicep files, 25 symbols, 3 app settings; ")
+    assert line.startswith("2 Bicep files, 25 symbols; ")
     assert line.endswith(": clean\n")
 
 
