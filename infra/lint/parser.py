@@ -45,6 +45,8 @@ def parse(text: str) -> tuple[tuple[Declaration, ...], dict[int, str]]:
 
 
 class Parser:
+    """Recursive descent over tokens: a method is named for what it reads. Raises SyntaxProblem."""
+
     def __init__(self, tokens: tuple[Token, ...]) -> None:
         self.tokens = tokens
         self.position = 0
