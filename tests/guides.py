@@ -1,7 +1,6 @@
 """The fenced blocks of the documentation, and an endpoint that its examples can call."""
 
 import re
-import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import Any
 from development.directory import DAEMON, DAEMON_SECRET
 from shared.configuration.entra import DEVELOPMENT_TENANT
 from tests.commands.support import copy_of_the_project, running
-from tests.support import READER_KEY, write_configuration
+from tests.support import READER_KEY, reserved_port, write_configuration
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -59,26 +58,20 @@ CONFIGURATION: dict[str, Any] = {
 }
 
 
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
-
-
 @contextmanager
 def endpoint(folder: Path) -> Iterator[Mapping[str, str]]:
     """An endpoint that takes a key and the development identity's tokens, as what the examples
     read from their environment. Lasts until the block ends."""
     file = write_configuration(folder, CONFIGURATION)
     project = copy_of_the_project(folder / "project")
-    with running(project, "run", "--port", "0", "--json", "--config", str(file)) as server:
+    arguments = ("run", "--port", "0", "--json", "--config", str(file))
+    with reserved_port() as callback, running(project, *arguments) as server:
         started = server.json
         yield {
             "MCP_URL": started["url"],
             "MCP_API_KEY": READER_KEY,
             "MCP_CLIENT_ID": started["clientId"],
-            "CALLBACK_PORT": str(free_port()),
+            "CALLBACK_PORT": str(callback),
             "MCP_SCOPE": f"{started['url']}/.default",
             "AZURE_TENANT_ID": DEVELOPMENT_TENANT,
             "AZURE_CLIENT_ID": DAEMON,

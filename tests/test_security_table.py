@@ -14,7 +14,11 @@ ATTACKS = re.split(r"^### ", THREATS, flags=re.MULTILINE)[1:]
 ROWS = [line for line in TEXT.splitlines() if line.startswith("| ") and line != "| check | test |"]
 NAMED = re.compile(r"\| [^|]+ \| `(tests/[\w/]+\.py)::(test_\w+)` \|")
 ANYWHERE = re.compile(r"(tests/[\w/]+\.py)::(test_\w+)")
-LINES = re.compile(r"^- Stops it: \S.*\n- Tests: (.+)\n- Remains: \S.*$(?!\n- )", re.MULTILINE)
+_MORE = r"(?:\n  .+)*"
+LINES = re.compile(
+    rf"^- Stops it: \S.*{_MORE}\n- Tests: (.+{_MORE})\n- Remains: \S.*{_MORE}$(?!\n- )",
+    re.MULTILINE,
+)
 
 
 @cache
@@ -41,7 +45,7 @@ def test_no_check_stands_there_twice() -> None:
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.partition("\n")[0])
 def test_an_attack_says_what_stops_it_which_tests_hold_that_and_what_remains(attack: str) -> None:
     (tests,) = LINES.findall(attack)
-    assert tests == "none" or ANYWHERE.sub("", tests).strip("`, ") == ""
+    assert tests == "none" or ANYWHERE.sub("", tests).strip("`, \n") == ""
 
 
 def test_there_are_the_attacks_of_the_specification_and_ours() -> None:

@@ -19,7 +19,6 @@ from infra.lint import (
     symbols,
 )
 from infra.lint.bicep_files import Finding
-from infra.lint.tree import Pair
 
 CHECKS = (
     symbols.check,
@@ -42,15 +41,8 @@ def lint(path: Path) -> tuple[list[Finding], str]:
     if bicep is not None:
         compiled, told = compiler.check(path, bicep)
         found += compiled
-    files = folder.files.values()
-    symbols_ = sum(1 for file in files for d in file.declarations if d.name)
-    settings = {
-        node.key.literal
-        for file in files
-        for node in file.nodes()
-        if isinstance(node, Pair) and "__" in (node.key.literal or "")
-    }
-    counted = f"{len(folder.files)} Bicep files, {symbols_} symbols, {len(settings)} app settings"
+    names = [d.name for file in folder.files.values() for d in file.declarations if d.name]
+    counted = f"{len(folder.files)} Bicep files, {len(names)} symbols"
     return sorted(set(found)), "; ".join([counted, *told])
 
 

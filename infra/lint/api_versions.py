@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from infra.lint.bicep_files import BicepFile, Finding, Folder
-from infra.lint.tree import Declaration, Object
 
 LIST = Path(__file__).with_name("api-versions.txt")
 _GRAPH = "Microsoft.Graph/"
@@ -23,39 +22,19 @@ def allowed() -> set[str]:
 def check(folder: Folder) -> Iterator[Finding]:
     known = allowed()
     for file in folder.files.values():
-        for resource, full in full_types(file):
-            if full not in known:
-                near = sorted(
-                    entry for entry in known if entry.startswith(full.partition("@")[0] + "@")
-                )
+        for resource in file.of_kind("resource"):
+            if resource.of not in known:
+                near = sorted(e for e in known if e.startswith(resource.of.partition("@")[0] + "@"))
                 advice = f"use {near[-1]}" if near else f"look it up, then add it to {LIST.name}"
-                yield file.finding(resource.line, f"{full} is not in the list", advice)
+                yield file.finding(resource.line, f"{resource.of} is not in the list", advice)
         yield from _extension(folder, file)
-
-
-def full_types(file: BicepFile) -> Iterator[tuple[Declaration, str]]:
-    """Each resource with its type@version; a nested one has those of its parent before its own."""
-    for declaration in file.of_kind("resource"):
-        yield from _types(declaration, "")
-
-
-def _types(resource: Declaration, parent: str) -> Iterator[tuple[Declaration, str]]:
-    full = resource.of
-    if parent:
-        above, _, version = parent.partition("@")
-        own, _, own_version = resource.of.partition("@")
-        full = f"{above}/{own}@{own_version or version}"
-    yield resource, full
-    body = resource.body or Object(resource.line, ())
-    for nested in body.resources:
-        yield from _types(nested, full)
 
 
 def _extension(folder: Folder, file: BicepFile) -> Iterator[Finding]:
     """Microsoft Graph's types come from an extension: declared where they are used, and named in
     bicepconfig.json."""
     extension = next(file.of_kind("extension"), None)
-    graph = [found for found in file.resources() if found.of.startswith(_GRAPH)]
+    graph = [found for found in file.of_kind("resource") if found.of.startswith(_GRAPH)]
     if graph and extension is None:
         text = f"{graph[0].of} needs an extension"
         yield file.finding(graph[0].line, text, "add extension microsoftGraphV1")

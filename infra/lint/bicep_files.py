@@ -49,12 +49,6 @@ class BicepFile:
         stated = next(self.of_kind("targetScope"), None)
         return str(getattr(stated.value, "literal", "")) if stated else "resourceGroup"
 
-    def resources(self) -> Iterator[Declaration]:
-        """Resources at every depth."""
-        for node in self.nodes():
-            if isinstance(node, Declaration) and node.kind == "resource":
-                yield node
-
     def nodes(self) -> Iterator[Node]:
         for declaration in self.declarations:
             yield from walk(declaration)
@@ -106,4 +100,3 @@ def _second_opinion(file: BicepFile, text: str) -> Iterable[Finding]:
     except (LarkError, ValueError) as error:
         first = str(error).splitlines()[0]
         yield file.finding(1, f"pycep-parser cannot read it: {first}", "mend or simplify it")
-        return

@@ -66,7 +66,7 @@ def check(folder: Folder) -> Iterator[Finding]:
         for node in file.nodes():
             if isinstance(node, Pair):
                 yield from _refused(file, node)
-        for resource in file.resources():
+        for resource in file.of_kind("resource"):
             kind, body = resource.of.partition("@")[0], resource.body
             if body is None or resource.existing:
                 continue

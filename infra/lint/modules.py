@@ -65,13 +65,13 @@ def _parameters(file: BicepFile, module: Declaration, target: BicepFile) -> Iter
 
 def required(parameter: Declaration) -> bool:
     """Whether a parameter must be given: it has no default, and may not be null."""
-    text = parameter.type.text if parameter.type else ""
+    text = parameter.type
     return parameter.value is None and not text.endswith("?")
 
 
 def _fits(file: BicepFile, pair: Pair, parameter: Declaration, of: str) -> Iterator[Finding]:
     """As far as it can be told without a compiler: literals, and parameters passed on."""
-    wanted = parameter.type.text.removesuffix("?") if parameter.type else ""
+    wanted = parameter.type.removesuffix("?")
     found = _type_of(file, pair.value)
     if found and wanted in ("string", "int", "bool", "object", "array") and found != wanted:
         text = f"{parameter.name} of {of} is a {wanted}, and this is a {found}"
@@ -98,7 +98,7 @@ def _literal_values(node: Node) -> list[object] | None:
 def _type_of(file: BicepFile, node: Node) -> str | None:
     if isinstance(node, Name):
         parameter = file.declared(node.name, "param")
-        text = parameter.type.text if parameter and parameter.type else ""
+        text = parameter.type if parameter else ""
         return text if text in ("string", "int", "bool", "object", "array") else None
     if isinstance(node, Literal):
         return {bool: "bool", int: "int"}.get(type(node.value))
@@ -128,7 +128,7 @@ def _parameter_file(folder: Folder) -> Iterator[Finding]:
             yield Finding(path.name, line, text, "mend the spelling, or remove it")
             continue
         value = entry.get("value") if isinstance(entry, dict) else None
-        wanted = parameter.type.text if parameter.type else ""
+        wanted = parameter.type
         if value is None or not isinstance(value, _JSON_TYPES.get(wanted, (object,))):
             yield Finding(path.name, line, f"{name} has no value of type {wanted}", "give it one")
         for variable in _AZD_VARIABLE.findall(value) if isinstance(value, str) else ():

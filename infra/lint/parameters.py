@@ -9,13 +9,6 @@ _CONSTRAINTS = {
     "string": ("allowed", "minLength", "maxLength"),
     "int": ("allowed", "minValue", "maxValue"),
 }
-_FITTING = {
-    "minLength": ("string", "array"),
-    "maxLength": ("string", "array"),
-    "minValue": ("int",),
-    "maxValue": ("int",),
-    "secure": ("string", "object"),
-}
 _LONGEST_DESCRIPTION = 300
 
 
@@ -58,19 +51,13 @@ def _described(file: BicepFile, parameter: Declaration) -> Iterator[Finding]:
 
 
 def _constrained(file: BicepFile, parameter: Declaration) -> Iterator[Finding]:
-    type_ = parameter.type.text.removesuffix("?") if parameter.type else ""
+    type_ = parameter.type.removesuffix("?")
     if not type_:
         yield file.finding(parameter.line, f"parameter {parameter.name} has no type", "give it one")
     expected = _CONSTRAINTS.get(type_, ())
     if expected and not any(parameter.decorator(name) for name in expected):
         text = f"parameter {parameter.name} takes any {type_}"
         yield file.finding(parameter.line, text, f"add @{expected[0]}, @{expected[1]} or the like")
-    for name, types in _FITTING.items():
-        decorator = parameter.decorator(name)
-        fits = type_ in types or ("array" in types and type_.endswith("[]"))
-        if decorator is not None and not fits:
-            text = f"@{name} says nothing about a {type_}"
-            yield file.finding(decorator.line, text, "remove it")
 
 
 def _default(file: BicepFile, parameter: Declaration) -> Iterator[Finding]:
@@ -80,18 +67,3 @@ def _default(file: BicepFile, parameter: Declaration) -> Iterator[Finding]:
     if allowed is not None and value not in allowed:
         text = f"the default of {parameter.name} is not among its @allowed values"
         yield file.finding(parameter.value.line, text, f"expected {', '.join(map(str, allowed))}")
-    length = len(value) if isinstance(value, str) else None
-    number = value if isinstance(value, int) and not isinstance(value, bool) else None
-    for name, measured, below in (
-        ("minLength", length, True),
-        ("maxLength", length, False),
-        ("minValue", number, True),
-        ("maxValue", number, False),
-    ):
-        decorator = parameter.decorator(name)
-        limit = literal(decorator.arguments[0]) if decorator and decorator.arguments else None
-        if measured is None or not isinstance(limit, int) or measured == limit:
-            continue
-        if (measured < limit) == below:
-            text = f"the default of {parameter.name} breaks its own @{name}({limit})"
-            yield file.finding(parameter.value.line, text, "change one of the two")

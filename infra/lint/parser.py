@@ -2,7 +2,8 @@
 
 As in the compiler's own parser, a binary operator and its right side stay on one line, a
 conditional may break before `?` and `:`, and arguments, arrays and objects may break anywhere.
-`import`, `using` and `assert` are not understood, on purpose: nothing here needs them.
+What nothing here needs is not understood: `type`, `func`, `import`, nested resources, spreads,
+multi-line strings.
 """
 
 from infra.lint.tokens import Scanner, SyntaxProblem, Token
@@ -22,14 +23,11 @@ from infra.lint.tree import (
     NonNull,
     Object,
     Pair,
-    Spread,
     Text,
-    Type,
     Unary,
     When,
 )
 
-_BUILT_IN_TYPES = {"string", "int", "bool", "object", "array", "any", "null", "true", "false"}
 _PRECEDENCE = {
     operator: strength
     for strength, operators in enumerate(
@@ -47,6 +45,8 @@ def parse(text: str) -> tuple[tuple[Declaration, ...], dict[int, str]]:
 
 
 class Parser:
+    """Recursive descent over tokens: a method is named for what it reads. Raises SyntaxProblem."""
+
     def __init__(self, tokens: tuple[Token, ...]) -> None:
         self.tokens = tokens
         self.position = 0
@@ -113,45 +113,17 @@ class Parser:
         if kind == "targetScope":
             self.expect("=")
             return Declaration(line, kind, "", value=self.expression())
-        if kind == "resource":
-            return self.resource(line, tuple(decorators))
-        if kind not in (
-            "param",
-            "var",
-            "output",
-            "module",
-            "type",
-            "func",
-            "metadata",
-            "extension",
-        ):
+        if kind not in ("param", "var", "output", "resource", "module", "extension"):
             raise SyntaxProblem(line, f"{kind} begins no statement that is understood here")
-        name = self.expect("name").text
-        type_: Type | None = None
-        value: Node | None = None
-        of = ""
-        if kind == "func":
-            value = self.function(line)
-        elif kind == "module":
-            of = self.plain_string()
+        deployed = kind in ("resource", "module")
+        name, of = self.expect("name").text, self.plain_string() if deployed else ""
+        existing = kind == "resource" and self.accept("name", "existing")
+        type_ = self.type() if kind in ("param", "output") else ""
+        value = None
+        if kind not in ("param", "extension") or self.at("="):
             self.expect("=")
-            value = self.body()
-        elif kind == "extension":
-            value = self.object() if self.accept("name", "with") else None
-            name = self.expect("name").text if self.accept("name", "as") else name
-        elif kind == "type":
-            self.expect("=")
-            type_ = self.type()
-        else:
-            type_ = None if self.at("=") else self.type()
-            value = self.expression() if self.accept("=") else None
-        return Declaration(line, kind, name, tuple(decorators), type_, value, of)
-
-    def resource(self, line: int, decorators: tuple[Call, ...]) -> Declaration:
-        name, of = self.expect("name").text, self.plain_string()
-        existing = self.accept("name", "existing")
-        self.expect("=")
-        return Declaration(line, "resource", name, decorators, None, self.body(), of, existing)
+            value = self.body() if deployed else self.expression()
+        return Declaration(line, kind, name, tuple(decorators), type_, value, of, existing)
 
     def body(self) -> Node:
         """Of a resource or module: an object, perhaps under a condition, perhaps in a loop."""
@@ -165,33 +137,14 @@ class Parser:
             return When(line, condition, self.object())
         return self.array() if self.at("[") else self.object()
 
-    def function(self, line: int) -> Lambda:
-        variables = []
-        self.expect("(")
-        while not self.accept(")"):
-            name = self.expect("name")
-            variables.append(Name(name.line, name.text))
-            self.type()
-            self.accept(",")
-        self.type()
-        self.expect("=>")
-        self.newlines()
-        return Lambda(line, tuple(variables), self.expression())
-
-    def type(self) -> Type:
-        """A type as written, up to the end of the line or what follows a type."""
-        line, depth, text, names = self.next.line, 0, "", []
-        while depth or self.next.kind not in ("newline", "end", "=", "=>", ",", ")"):
-            token = self.take()
-            if token.kind == "end":
-                raise SyntaxProblem(line, "a type that is not closed")
-            depth += token.kind in ("(", "[", "{")
-            depth -= token.kind in (")", "]", "}")
-            # Inside an object a name before a colon is a property.
-            if token.kind == "name" and token.text not in _BUILT_IN_TYPES and not self.at(":"):
-                names.append(Name(token.line, token.text))
-            text += f" {token.text} " if token.kind == "|" else token.text
-        return Type(line, text, tuple(names))
+    def type(self) -> str:
+        """The name of a type, with `[]` and `?` where they are behind it."""
+        if not self.at("name"):
+            return ""
+        text = self.take().text
+        while self.at("[") or self.at("?"):
+            text += "?" if self.accept("?") else self.expect("[").text + self.expect("]").text
+        return text
 
     def plain_string(self) -> str:
         token = self.expect("string")
@@ -220,7 +173,7 @@ class Parser:
 
     def unary(self) -> Node:
         token = self.next
-        if token.kind in ("!", "-", "+"):
+        if token.kind in ("!", "-"):
             self.take()
             return Unary(token.line, token.kind, self.unary())
         return self.postfix()
@@ -229,16 +182,15 @@ class Parser:
         node = self.primary()
         while True:
             token = self.next
-            if token.kind in (".", ".?", "::"):
+            if token.kind in (".", ".?"):
                 self.take()
                 name = self.expect("name").text
                 if token.kind == "." and self.at("("):
                     node = Call(node.line, name, self.arguments(), node)
                 else:
-                    node = Member(node.line, node, name, token.kind == ".?", token.kind == "::")
+                    node = Member(node.line, node, name, token.kind == ".?")
             elif self.accept("["):
-                safe = self.accept("?")
-                node = Index(node.line, node, self.expression(), safe)
+                node = Index(node.line, node, self.expression())
                 self.expect("]")
             elif token.kind == "!":
                 self.take()
@@ -282,15 +234,7 @@ class Parser:
         return Text(token.line, tuple(parts))
 
     def parenthesised(self) -> Node:
-        line = self.expect("(").line
-        self.newlines()
-        items = []
-        while not self.accept(")"):
-            items.append(self.expression())
-            self.newlines()
-            if not self.at(")"):
-                self.expect(",")
-                self.newlines()
+        line, items = self.next.line, self.arguments()
         if self.accept("=>"):
             self.newlines()
             variables = tuple(item for item in items if isinstance(item, Name))
@@ -318,9 +262,7 @@ class Parser:
             return self.loop(line)
         items: list[Node] = []
         while not self.accept("]"):
-            spread = self.next.line if self.accept("...") else None
-            item = self.expression()
-            items.append(item if spread is None else Spread(spread, item))
+            items.append(self.expression())
             self.separator("]")
         return Array(line, tuple(items))
 
@@ -343,18 +285,11 @@ class Parser:
     def object(self) -> Object:
         line = self.expect("{").line
         self.newlines()
-        pairs, resources, spreads = [], [], []
+        pairs = []
         while not self.accept("}"):
-            if self.accept("..."):
-                spreads.append(self.expression())
-            elif self.at("@") or (
-                self.at("name", "resource") and self.tokens[self.position + 1].kind == "name"
-            ):
-                resources.append(self.statement())
-            else:
-                pairs.append(self.pair())
+            pairs.append(self.pair())
             self.separator("}")
-        return Object(line, tuple(pairs), tuple(resources), tuple(spreads))
+        return Object(line, tuple(pairs))
 
     def pair(self) -> Pair:
         line = self.next.line

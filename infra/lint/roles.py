@@ -71,7 +71,7 @@ def _squashed(text: str) -> str:
 
 def _assignments(file: BicepFile) -> Iterator[Finding]:
     """A role assignment has a name made of its parts, one resource as scope, and a role."""
-    for resource in file.resources():
+    for resource in file.of_kind("resource"):
         if not resource.of.startswith("Microsoft.Authorization/roleAssignments@"):
             continue
         body = resource.body

@@ -35,9 +35,9 @@ def is_secret(name: str) -> bool:
 
 def _parameters(file: BicepFile) -> Iterator[Finding]:
     for parameter in file.of_kind("param"):
-        type_ = parameter.type.text.removesuffix("?") if parameter.type else "string"
+        type_ = parameter.type.removesuffix("?")
         secure = parameter.decorator("secure") is not None
-        if type_ in ("string", "object") and is_secret(parameter.name) and not secure:
+        if type_ in ("", "string", "object") and is_secret(parameter.name) and not secure:
             text = f"parameter {parameter.name} sounds like a secret"
             yield file.finding(parameter.line, text, "make it @secure(), or rename it")
         if secure and isinstance(parameter.value, Text) and parameter.value.parts != ("",):
@@ -91,7 +91,7 @@ def _settings(file: BicepFile) -> Iterator[Finding]:
     secrets = secret_names(file)
     variable = file.declared("appSettings", "var")
     holders: list[Node] = [variable] if variable else []
-    for resource in file.resources():
+    for resource in file.of_kind("resource"):
         called = resource.body.get("name") if resource.body else None
         if isinstance(called, Text) and called.literal == "appsettings":
             holders.append(resource)

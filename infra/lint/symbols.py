@@ -1,36 +1,25 @@
 """Every name is declared once, and everything declared is used; functions are known.
 
-Does not check the names of properties: that takes the types of Azure's resources.
+Does not check the names of properties, which takes the types of Azure's resources, nor how many
+arguments a function takes.
 """
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from infra.lint.bicep_files import TOP_LEVEL, BicepFile, Finding, Folder
-from infra.lint.functions import DECORATORS, FUNCTIONS, METHODS, PARAMETER_DEFAULTS_ONLY
+from infra.lint.functions import FUNCTIONS
 from infra.lint.tree import (
     Call,
-    Declaration,
     Lambda,
     Loop,
     Member,
     Name,
     Node,
-    Object,
     children,
-    walk,
 )
 
 _NAMESPACES = {"az", "sys"}
-
-
-class Reference(NamedTuple):
-    """A name somewhere in a statement. `local`: of a loop, a lambda or a nested resource."""
-
-    name: str
-    line: int
-    local: bool
 
 
 def check(folder: Folder) -> Iterator[Finding]:
@@ -38,33 +27,29 @@ def check(folder: Folder) -> Iterator[Finding]:
         yield from _declared_once(file)
         yield from _references(file)
         yield from _calls(file)
-        yield from _defaults(file)
-        yield from _locals(file)
-        yield from _cycles(file)
     yield from _outputs(folder)
     yield from _unused_files(folder)
 
 
-def references(node: Node, known: frozenset[str] = frozenset()) -> Iterator[Reference]:
-    """The names in a node, knowing which of them are local."""
+def _free(node: Node, local: frozenset[str] = frozenset()) -> Iterator[Name]:
+    """The names in a node that are not those of a loop or a lambda around them."""
     if isinstance(node, Name):
-        yield Reference(node.name, node.line, node.name in known)
-    elif isinstance(node, Loop):
-        yield from references(node.over, known)
-        yield from references(node.body, known | {variable.name for variable in node.variables})
-    elif isinstance(node, Lambda):
-        yield from references(node.body, known | {variable.name for variable in node.variables})
-    else:
-        if isinstance(node, Object):
-            known |= {resource.name for resource in node.resources}
-        for child in children(node):
-            # A decorator is a function of its own kind, its arguments are expressions.
-            yield from references(child, known)
+        if node.name not in local:
+            yield node
+        return
+    if isinstance(node, Loop):
+        yield from _free(node.over, local)
+    if isinstance(node, Loop | Lambda):
+        local |= {variable.name for variable in node.variables}
+        yield from _free(node.body, local)
+        return
+    for child in children(node):
+        yield from _free(child, local)
 
 
 def _declared_once(file: BicepFile) -> Iterator[Finding]:
     # A name may be an output and something else.
-    for kinds in (("param", "var", "resource", "module", "type", "func"), ("output",)):
+    for kinds in (("param", "var", "resource", "module"), ("output",)):
         counted = Counter(found.name for found in file.of_kind(*kinds))
         for found in file.of_kind(*kinds):
             if counted[found.name] > 1:
@@ -75,18 +60,16 @@ def _declared_once(file: BicepFile) -> Iterator[Finding]:
 
 
 def _references(file: BicepFile) -> Iterator[Finding]:
-    names = {d.name for d in file.of_kind("param", "var", "resource", "module", "type", "func")}
-    used = {node.name for node in file.nodes() if isinstance(node, Call) and node.of is None}
+    names = {d.name for d in file.of_kind("param", "var", "resource", "module")}
+    used: set[str] = set()
     for statement in file.declarations:
-        for reference in references(statement):
-            if reference.local:
-                continue
-            if reference.name != statement.name:
-                used.add(reference.name)
-            if reference.name not in names and reference.name not in _NAMESPACES:
-                text = f"{reference.name} is not declared"
-                yield file.finding(reference.line, text, "declare it, or mend the spelling")
-    for found in file.of_kind("param", "var", "type", "func", "resource"):
+        for name in _free(statement):
+            if name.name != statement.name:
+                used.add(name.name)
+            if name.name not in names and name.name not in _NAMESPACES:
+                text = f"{name.name} is not declared"
+                yield file.finding(name.line, text, "declare it, or mend the spelling")
+    for found in file.of_kind("param", "var", "resource"):
         there = found.kind != "resource" or found.existing
         if there and found.name not in used:
             kind = "existing resource" if found.existing else found.kind
@@ -94,83 +77,12 @@ def _references(file: BicepFile) -> Iterator[Finding]:
 
 
 def _calls(file: BicepFile) -> Iterator[Finding]:
-    own = {found.name: found for found in file.of_kind("func")}
-    decorators = {
-        id(call)
-        for node in file.nodes()
-        if isinstance(node, Declaration)
-        for call in node.decorators
-    }
+    """Functions and decorators exist; what lists keys is judged by `secrets`."""
     for node in file.nodes():
-        if not isinstance(node, Call):
+        if not isinstance(node, Call) or node.name in FUNCTIONS or node.name.startswith("list"):
             continue
-        plain = node.of is None or (isinstance(node.of, Name) and node.of.name in _NAMESPACES)
-        known = DECORATORS if id(node) in decorators else FUNCTIONS if plain else METHODS
-        function = own.get(node.name)
-        if function is not None and isinstance(function.value, Lambda):
-            limits: tuple[int, int] | None = (len(function.value.variables),) * 2
-        else:
-            limits = known.get(node.name)
-        count = len(node.arguments)
-        if limits is None:
-            if not node.name.lower().startswith("list"):
-                text = f"there is no function {node.name} here"
-                yield file.finding(node.line, text, "mend the spelling, or add it to functions.py")
-        elif not limits[0] <= count <= limits[1]:
-            text = f"{node.name} does not take {count} argument{'s' if count != 1 else ''}"
-            yield file.finding(node.line, text, f"give it {limits[0]} to {limits[1]}")
-
-
-def _defaults(file: BicepFile) -> Iterator[Finding]:
-    """The default of a parameter knows parameters only; some functions are for it alone."""
-    parameters = {found.name for found in file.of_kind("param")}
-    declared = {found.name for found in file.of_kind("var", "resource", "module")}
-    for statement in file.declarations:
-        if statement.kind == "param" and statement.value is not None:
-            for reference in references(statement.value):
-                if reference.name in declared and reference.name not in parameters:
-                    text = f"the default of {statement.name} uses {reference.name}"
-                    yield file.finding(reference.line, text, "use parameters and functions only")
-            continue
-        for node in (n for n in walk(statement) if isinstance(n, Call)):
-            if node.of is None and node.name in PARAMETER_DEFAULTS_ONLY:
-                text = f"{node.name}() is for defaults of parameters only"
-                yield file.finding(node.line, text, "move it into a parameter's default")
-
-
-def _locals(file: BicepFile) -> Iterator[Finding]:
-    """Variables of loops and lambdas that nothing uses."""
-    for node in file.nodes():
-        if not isinstance(node, Loop | Lambda):
-            continue
-        used = {reference.name for reference in references(node.body)}
-        # Whoever wants the index of a loop must name the item too.
-        index_only = isinstance(node, Loop) and node.variables[-1].name in used
-        for variable in () if index_only else node.variables:
-            if variable.name not in used and not variable.name.startswith("_"):
-                text = f"variable {variable.name} of a loop or lambda is not used"
-                yield file.finding(variable.line, text, "use it, or begin its name with _")
-
-
-def _cycles(file: BicepFile) -> Iterator[Finding]:
-    """Statements that wait for themselves."""
-    needs = {
-        found.name: {r.name for r in references(found) if not r.local} - {found.name}
-        for found in file.of_kind("param", "var", "resource", "module")
-    }
-    for found in file.of_kind("param", "var", "resource", "module"):
-        reached: set[str] = set()
-        waiting = set(needs[found.name])
-        while waiting:
-            name = waiting.pop()
-            reached.add(name)
-            waiting |= needs.get(name, set()) - reached
-        itself = found.value is not None and any(
-            r.name == found.name and not r.local for r in references(found.value)
-        )
-        if found.name in reached or itself:
-            text = f"{found.name} needs itself, perhaps through others"
-            yield file.finding(found.line, text, "break the circle")
+        text = f"there is no function {node.name} here"
+        yield file.finding(node.line, text, "mend the spelling, or add it to functions.py")
 
 
 def _outputs(folder: Folder) -> Iterator[Finding]:

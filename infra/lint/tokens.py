@@ -8,9 +8,7 @@ _SPACE = re.compile(r"[ \t\r]+")
 _COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/|#[a-z][^\n]*", re.DOTALL)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _NUMBER = re.compile(r"[0-9]+")
-_PUNCTUATION = re.compile(
-    r"\.\.\.|\.\?|\?\?|=>|==|!=|=~|!~|<=|>=|&&|\|\||::|[-{}\[\]().,:?=+*/%<>!@|]"
-)
+_PUNCTUATION = re.compile(r"\.\?|\?\?|=>|==|!=|=~|!~|<=|>=|&&|\|\||[-{}\[\]().,:?=+*/%<>!@]")
 _ESCAPE = re.compile(r"\\(?:([nrt\\'$])|u\{([0-9A-Fa-f]{1,6})\})")
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
 
@@ -65,8 +63,6 @@ class Scanner:
             elif self.text[self.position] == "\n":
                 self._advance(1)
                 yield Token("newline", "\n", line)
-            elif self.text.startswith("'''", self.position):
-                yield self._multi_line()
             elif self.text[self.position] == "'":
                 yield self._string()
             elif (name := self._take(_NAME)) is not None:
@@ -110,17 +106,6 @@ class Scanner:
                 self._advance(1)
         self._advance(1)
         return Token("string", self.text[start : self.position], line, (*parts, text))
-
-    def _multi_line(self) -> Token:
-        line, start = self.line, self.position
-        end = self.text.find("'''", start + 3)
-        if end < 0:
-            raise SyntaxProblem(line, "a ''' that is not closed")
-        while self.text.startswith("''''", end):
-            end += 1
-        self._advance(end + 3 - start)
-        inside = self.text[start + 3 : end].removeprefix("\r\n").removeprefix("\n")
-        return Token("string", self.text[start : end + 3], line, (inside,))
 
     def _take(self, pattern: re.Pattern[str]) -> str | None:
         match = pattern.match(self.text, self.position)

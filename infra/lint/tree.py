@@ -35,19 +35,17 @@ class Name(Node):
 
 @dataclass(frozen=True, slots=True)
 class Member(Node):
-    """`of.name`, or `of.?name` when `safe`; a nested resource's `of::name` when `nested`."""
+    """`of.name`, or `of.?name` when `safe`."""
 
     of: Node
     name: str
     safe: bool = False
-    nested: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Index(Node):
     of: Node
     index: Node
-    safe: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +65,6 @@ class Call(Node):
 
 
 @dataclass(frozen=True, slots=True)
-class Spread(Node):
-    """`...of`, in an array."""
-
-    of: Node
-
-
-@dataclass(frozen=True, slots=True)
 class Pair(Node):
     key: Text
     value: Node
@@ -82,8 +73,6 @@ class Pair(Node):
 @dataclass(frozen=True, slots=True)
 class Object(Node):
     pairs: tuple[Pair, ...]
-    resources: tuple["Declaration", ...] = ()
-    spreads: tuple[Node, ...] = ()
 
     def get(self, *keys: str) -> Node | None:
         """The value below these keys, where every step is an object written in place."""
@@ -145,21 +134,14 @@ class Conditional(Node):
 
 
 @dataclass(frozen=True, slots=True)
-class Type(Node):
-    """A type as written, and the names in it that are no built-in types."""
-
-    text: str
-    names: tuple[Name, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Declaration(Node):
-    """A statement. `kind` is its keyword; `of` a resource's type@version or a module's path."""
+    """A statement. `kind` is its keyword; `of` a resource's type@version or a module's path;
+    `type` that of a parameter or output, as written."""
 
     kind: str
     name: str
     decorators: tuple[Call, ...] = ()
-    type: Type | None = None
+    type: str = ""
     value: Node | None = None
     of: str = ""
     existing: bool = False

@@ -15,7 +15,6 @@ from shared.configuration.client_credential import (
     read_credential,
     read_guid,
 )
-from shared.configuration.model import EntraScheme
 from shared.configuration.outbound import (
     Application,
     CallerKind,
@@ -109,7 +108,7 @@ def read_outgoing(
         id = environment.get("AZURE_CLIENT_ID")
         one = UseManagedIdentity(read_guid(id, ("AZURE_CLIENT_ID",), report) if id else None)
     elif strategy == "UseOnBehalfOf" or credentials:
-        application = _application(credentials, where.scheme, report, where)
+        application = _application(credentials, report, where)
         one = UseOnBehalfOf(application) if application else None
     if one is None or any(problem.level == "error" for problem in report.problems[before:]):
         return None
@@ -119,16 +118,14 @@ def read_outgoing(
 
 
 def _application(
-    credentials: list[ClientCredentialEntry],
-    scheme: EntraScheme | None,
-    report: Report,
-    where: Surroundings,
+    credentials: list[ClientCredentialEntry], report: Report, where: Surroundings
 ) -> Application | None:
     if not credentials:
         report.error((*_CREDENTIALS, 0), "missing; expected how the application proves to be it")
         return None
     if len(credentials) > 1:
         report.warn((*_CREDENTIALS, 1), "not used: the first entry of the list is, and no other")
+    scheme = where.scheme
     if scheme is None or scheme.client_id is None:
         report.error(("AzureAd", "ClientId"), "missing; expected the API's application id")
         return None

@@ -57,7 +57,6 @@ class ClientCredentialSection(msgspec.Struct, rename="camel", frozen=True):
     token_exchange_url: Annotated[
         str | None, Meta(description="Ours: the token's audience, where the cloud's is not right.")
     ] = None
-
     assertion_file: Annotated[
         str | None,
         Meta(description="Ours: the file; absent: what AZURE_FEDERATED_TOKEN_FILE names."),

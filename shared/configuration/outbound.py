@@ -103,7 +103,8 @@ class Deny:
     reason: str
 
 
-Strategy = UseManagedIdentity | UseOnBehalfOf | UseClientCredentials | UsePassthrough | Deny
+Acting = UseManagedIdentity | UseOnBehalfOf | UseClientCredentials | UsePassthrough
+Strategy = Acting | Deny
 
 
 @dataclass(frozen=True, slots=True)

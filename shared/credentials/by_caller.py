@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from shared import key_vault
 from shared.caller import Caller
 from shared.configuration.outbound import (
+    Acting,
     Application,
     ClientSecret,
     Deny,
@@ -25,14 +26,14 @@ from shared.configuration.outbound import (
 from shared.configuration.outbound import Strategy as Settings
 from shared.credential import CredentialRefused
 from shared.credentials import entra_app, managed_identity
-from shared.credentials.client_credentials import ClientCredentials
-from shared.credentials.client_secrets import (
+from shared.credentials.client_authentication import (
     AssertionInFile,
     CertificateInVault,
-    ClientSecrets,
+    ClientAuthentication,
     FederatedToken,
     SharedSecret,
 )
+from shared.credentials.client_credentials import ClientCredentials
 from shared.credentials.credential import CallerCredential
 from shared.credentials.entra_app import EntraApp, Reach
 from shared.credentials.managed_identity import ManagedIdentity
@@ -95,7 +96,7 @@ class Credentials:
         self._around = around or Around()
         self._login = settings.azure_login
         self._cache = TokenCache(clock=self._around.clock)
-        self._made: dict[Settings, Strategy] = {}
+        self._made: dict[Acting, Strategy] = {}
         self._identities: dict[str | None, ManagedIdentity] = {}
         self._apps: dict[Application, EntraApp] = {}
         self._vaults: list[KeyVault] = []
@@ -129,7 +130,7 @@ class Credentials:
             self._made[settings] = self._make(settings)
         return self._made[settings]
 
-    def _is_withheld(self, settings: Settings) -> bool:
+    def _is_withheld(self, settings: Acting) -> bool:
         """Whether development keeps a strategy back, which would reach the real Azure."""
         if not self._around.development or self._login:
             return False
@@ -143,7 +144,7 @@ class Credentials:
                 return own or not isinstance(application.credential, ClientSecret)
         return False
 
-    def _make(self, settings: Settings) -> Strategy:
+    def _make(self, settings: Acting) -> Strategy:
         match settings:
             case UseManagedIdentity(client_id):
                 return self._identity(client_id)
@@ -153,8 +154,6 @@ class Credentials:
                 return ClientCredentials(self._app(application), tenant_id, self._cache)
             case UsePassthrough():
                 return Passthrough(settings)
-            case Deny():
-                return Denied(settings.reason)
             case _:
                 assert_never(settings)
 
@@ -174,14 +173,14 @@ class Credentials:
             around = self._around
             self._apps[application] = EntraApp(
                 application,
-                self._secrets(application),
+                self._authentication(application),
                 reach=around.reach.get(application.instance),
                 timeout=around.timeout or entra_app.TIMEOUT,
                 clock=around.clock,
             )
         return self._apps[application]
 
-    def _secrets(self, application: Application) -> ClientSecrets:
+    def _authentication(self, application: Application) -> ClientAuthentication:
         around = self._around
         match application.credential:
             case ClientSecret() as secret:

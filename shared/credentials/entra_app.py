@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from shared.configuration.outbound import Application
 from shared.credential import CredentialRefused
 from shared.credentials import entra_errors
-from shared.credentials.client_secrets import ClientSecrets, Proof
+from shared.credentials.client_authentication import ClientAuthentication, Proof
 from shared.credentials.single_flight import SingleFlight
 from shared.credentials.tokens import Token, Wanted
 
@@ -51,7 +51,7 @@ class EntraApp:
     def __init__(
         self,
         application: Application,
-        secrets: ClientSecrets,
+        authentication: ClientAuthentication,
         *,
         reach: Reach | None = None,
         timeout: float = TIMEOUT,
@@ -61,7 +61,7 @@ class EntraApp:
         self._shown = application.instance
         self.instance = reach.instance if reach else application.instance
         self._trusted = str(reach.trusted) if reach else None
-        self._secrets = secrets
+        self._authentication = authentication
         self._timeout = timeout
         self._clock = clock
         self._http: EntraHttp | None = None
@@ -118,10 +118,10 @@ class EntraApp:
             )
         try:
             async with asyncio.timeout(self._timeout):
-                proof = await self._secrets.current()
+                proof = await self._authentication.current()
                 result = await self._ask(ask, tenant, wanted, proof)
                 if "access_token" not in result and entra_errors.blames_credential(result):
-                    newer = await self._secrets.renewed()
+                    newer = await self._authentication.renewed()
                     if newer.version != proof.version:
                         result = await self._ask(ask, tenant, wanted, newer)
         except TimeoutError:

@@ -131,16 +131,17 @@ resource site 'Microsoft.Web/sites@2024-11-01' = {
       }
     }
   }
+}
 
-  resource settings 'config' = {
-    name: 'appsettings'
-    properties: union({
-      Authentication__DefaultScheme: 'Bearer'
-      Server__ConfirmationKeys__0: '@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/secrets/s)'
-    }, outboundType == 'JwtObo' ? {
-      outboundAuthentication__type: outboundType
-    } : {})
-  }
+resource settings 'Microsoft.Web/sites/config@2024-11-01' = {
+  parent: site
+  name: 'appsettings'
+  properties: union({
+    Authentication__DefaultScheme: 'Bearer'
+    Server__ConfirmationKeys__0: '@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/secrets/s)'
+  }, outboundType == 'JwtObo' ? {
+    outboundAuthentication__type: outboundType
+  } : {})
 }
 
 @description('The URL that clients use.')

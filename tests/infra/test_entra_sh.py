@@ -26,7 +26,6 @@ from tests.infra.command_line import (
 SCRIPT = str(ROOT / "infra" / "entra.sh")
 APPLICATION = "https://graph.microsoft.com/v1.0/applications(uniqueName='postern-dev')"
 VISUAL_STUDIO_CODE = "aebc6443-996d-45c2-90f0-388ff96faa56"
-IDENTIFIER = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 
 FIRST = ("--name", "postern-dev")
 SECOND = (*FIRST, "--public-url", URL, "--identity", PRINCIPAL)

@@ -1,4 +1,4 @@
-"""What the compiler refuses for when it is known: names, conditions, loops, scopes."""
+"""What is known too late, or not there, when it is asked for."""
 
 from pathlib import Path
 
@@ -23,16 +23,6 @@ LATE = "identity.properties.principalId is"
             "app.outputs",
             "app is not there under",
         ),
-        (
-            MAIN,
-            "deployment().location",
-            "resourceGroup().location",
-            "resourceGroup()",
-            "no resource",
-        ),
-        (APP, "resourceGroup().location", "deployment().location", "param location", "no location"),
-        (APP, "  name: 'id-${name}'\n", "", "resource identity", "resource identity has no name"),
-        (APP, "join(names, ',')", "join([for n in names: n], ',')", "join(", "cannot stand here"),
     ],
 )
 def test_what_comes_too_late_is_found(
@@ -53,9 +43,3 @@ def test_a_loop_over_what_is_deployed_is_found(sample: Path) -> None:
     new += "for x in account.properties.list: {\n  name: x\n}]\n\nresource identity"
     said = "account.properties is known only after its deployment"
     assert_found(sample, APP, "resource identity", new, "resource many", said)
-
-
-def test_a_loop_as_a_property_of_a_resource_is_fine(sample: Path) -> None:
-    said = "n is not declared"  # Only the second one, outside of the loop.
-    new = "list: [for n in names: n]\n    names: n"
-    assert_found(sample, APP, "names: join(names, ',')", new, "names: n\n", said)

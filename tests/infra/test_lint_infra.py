@@ -28,7 +28,7 @@ def test_the_files_of_this_repository_are_clean() -> None:
 
 def test_nothing_is_in_the_lists_that_no_file_uses() -> None:
     folder, _ = bicep_files.read(INFRA)
-    used = {full for file in folder.files.values() for _, full in api_versions.full_types(file)}
+    used = {r.of for file in folder.files.values() for r in file.of_kind("resource")}
     assert api_versions.allowed() == used
     text = "".join(file.read_text(encoding="utf-8") for file in INFRA.glob("*.bicep"))
     known = {**ROLES, **APPLICATIONS}

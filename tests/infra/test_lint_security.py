@@ -38,7 +38,7 @@ def test_a_wrong_role_is_found(sample: Path, old: str, new: str, at: str, said: 
         ("join(names, ',')", "listAccountSas('x', 'y').z", "listAccountSas", "reads keys"),
         ("join(names, ',')", "listCredentials('x', 'y').z", "listCredentials", "reads keys"),
         ("'@Microsoft.Key", "'Microsoft.Key", "Server__Conf", "holds a secret in clear"),
-        ("Server__ConfirmationKeys__0:", "PLAIN: adminPassword\n      X:", "PLAIN", "PLAIN holds"),
+        ("Server__ConfirmationKeys__0:", "PLAIN: adminPassword\n    X:", "PLAIN", "PLAIN holds"),
         ("'Bearer'", "adminPassword", "DefaultScheme:", "DefaultScheme holds a secret in clear"),
     ],
 )

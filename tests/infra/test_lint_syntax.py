@@ -33,14 +33,6 @@ def test_strings_with_interpolation_escapes_and_quotes() -> None:
     assert plain.literal == "é${\n"
 
 
-def test_multi_line_strings_hold_their_text_and_keep_the_lines_right() -> None:
-    statements, _ = parse("var a = '''\nx ${no} 'y'\n'''\nvar b = 1\n")
-    text = statements[0].value
-    assert isinstance(text, Text)
-    assert text.literal == "x ${no} 'y'\n"
-    assert statements[1].line == 4
-
-
 def test_operators_bind_as_they_do_in_the_language() -> None:
     node = value("a || b && c == 1 + 2 * 3 ? 4 : 5")
     assert isinstance(node, Conditional)
@@ -66,24 +58,27 @@ def test_lines_are_those_of_the_file() -> None:
     assert [n.line for n in walk(statements[0]) if isinstance(n, Literal)] == [3, 4]
 
 
-def test_nested_resources_decorators_and_loops() -> None:
+def test_resources_with_decorators_loops_and_conditions() -> None:
     text = """@batchSize(1)
 resource a 'X/y@1' = [for (n, i) in range(0, 3): if (i > 0) {
   name: n
-  @description('d')
-  resource b 'z' existing = {
-    name: 'b'
-  }
 }]
+
+resource b 'z' existing = {
+  name: 'b'
+}
 """
-    statements, _ = parse(text)
-    (a,) = statements
+    (a, b), _ = parse(text)
     assert a.decorators[0].name == "batchSize"
     assert isinstance(a.value, Loop)
     assert a.conditional
     assert isinstance(a.body, Object)
-    (b,) = a.body.resources
-    assert (b.name, b.of, b.existing, b.line) == ("b", "z", True, 5)
+    assert (b.name, b.of, b.existing, b.line) == ("b", "z", True, 6)
+
+
+def test_the_types_of_parameters_and_outputs_are_as_written() -> None:
+    statements, _ = parse("param a string[]?\nparam b int = 1\noutput c object = {}\n")
+    assert [statement.type for statement in statements] == ["string[]?", "int", "object"]
 
 
 @pytest.mark.parametrize(
@@ -95,9 +90,11 @@ resource a 'X/y@1' = [for (n, i) in range(0, 3): if (i > 0) {
         ("var a = 1 ||\n  2\n", 1),
         ("var a = { b 1 }\n", 1),
         ("var a = {\n  b: 1 c: 2\n}\n", 2),
-        ("var a\n= 1\n", 2),
+        ("var a\n= 1\n", 1),
         ("var a = 1 }\n", 1),
         ("var a = '''x\n", 1),
+        ("module a 'a.bicep'\n", 1),
+        ("type a = string\n", 1),
         ("var a = '\\q'\n", 1),
         ("var a = 1 ; 2\n", 1),
         ("resource a 'X/${b}@1' = {}\n", 1),
@@ -114,7 +111,7 @@ def test_what_is_no_bicep_is_refused_with_its_line(text: str, line: int) -> None
 def test_files_without_fault_are_clean(sample: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(sample)]) == 0
     line = capsys.readouterr().out
-    assert line.startswith("2 Bicep files, 24 symbols, 3 app settings; ")
+    assert line.startswith("2 Bicep files, 25 symbols; ")
     assert line.endswith(": clean\n")
 
 

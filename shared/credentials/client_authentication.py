@@ -43,7 +43,7 @@ class Proof(NamedTuple):
         return f"<Proof {self.version}>"
 
 
-class ClientSecrets(Protocol):
+class ClientAuthentication(Protocol):
     """A client credential that may change while the endpoint runs."""
 
     async def current(self) -> Proof:

@@ -17,7 +17,7 @@ from shared.configuration.references import Reference
 from shared.credential import CredentialRefused
 from shared.credentials.by_caller import Credentials
 from shared.credentials.certificates import parse
-from shared.credentials.client_secrets import Proof
+from shared.credentials.client_authentication import Proof
 from shared.credentials.tokens import Key, Token, Wanted
 from tests.credentials.support import (
     ARM,
