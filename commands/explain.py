@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from commands import FOLDER, add_source_options, environment, print_json, tell, tell_problems
+from commands import FOLDER, add_source_options, environment, print_json, tell, tell_errors
 from shared import command_names, startup
 from shared.authentication.authenticate import Authenticator, Refused
 from shared.authentication.entra import EntraTokens, InvalidToken, NotAdmitted, claims_of
@@ -62,7 +62,7 @@ def main(arguments: Namespace) -> int:
     try:
         offer = startup.offer(FOLDER, variables, config_file=arguments.config)
     except ConfigurationError as error:
-        tell_problems(error.problems)
+        tell_errors(error.problems, arguments)
         return 1
     names = _chosen(arguments.tool, offer)
     if names is None:
