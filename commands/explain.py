@@ -182,7 +182,8 @@ def _print(caller: Caller, found: list[Explanation]) -> None:
     held = [f"scopes {', '.join(sorted(caller.scopes)) or 'none'}"] * (caller.kind == "user")
     held.append(f"roles {', '.join(sorted(caller.roles)) or 'none'}")
     name = f" ({caller.name})" if caller.name else ""
-    print(f"{caller.kind} {caller.principal}{name}: {'; '.join(held)}")
+    who = " ".join(dict.fromkeys((caller.kind, caller.principal)))
+    print(f"{who}{name}: {'; '.join(held)}")
     width = max((len(one.tool) for one in found), default=0)
     for one in found:
         reason = f"{one.reason}; " if one.reason else ""
