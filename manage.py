@@ -35,9 +35,14 @@ def main(arguments: list[str]) -> int:
             try:
                 command = importlib.import_module(f"commands.{verb}")
             except ModuleNotFoundError as error:
+                if error.name == f"commands.{verb}":
+                    print(f"The verb {verb} is not part of this deployment.", file=sys.stderr)
+                    return 1
                 return _without(error.name)
             command.configure(subparser)
-    parsed = parser.parse_args(arguments)
+    parsed, surplus = parser.parse_known_args(arguments)
+    if surplus:
+        verbs.choices[parsed.verb].error(f"unrecognized arguments: {' '.join(surplus)}")
     try:
         status: int = parsed.main(parsed)
     except KeyboardInterrupt:

@@ -4,11 +4,12 @@ import json
 import logging
 import os
 import sys
-from argparse import SUPPRESS, ArgumentParser
+from argparse import SUPPRESS, ArgumentParser, Namespace
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
+from shared.configuration.load import DEVELOPMENT_FILE
 from shared.configuration.problems import Problem
 
 FOLDER = Path(__file__).resolve().parent.parent
@@ -68,6 +69,15 @@ def tell_problems(problems: list[Problem]) -> None:
     """One line a problem."""
     for problem in problems:
         tell(f"{problem.level}: {problem}")
+
+
+def tell_errors(problems: list[Problem], arguments: Namespace) -> None:
+    """Why the configuration cannot be used, to a verb with `add_source_options`; and, where the
+    files are those of this folder, that `run` reads them in another way."""
+    tell_problems(problems)
+    profile = FOLDER / DEVELOPMENT_FILE
+    if not (arguments.development or arguments.config) and profile.exists():
+        tell(f"A deployment reads it so. --development reads it as run does, with {profile.name}.")
 
 
 def problems_json(problems: list[Problem]) -> list[dict[str, str]]:

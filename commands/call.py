@@ -13,8 +13,9 @@ import httpx2
 import mcp
 from mcp.client.streamable_http import streamable_http_client
 
-from commands import print_json, tell
+from commands import port, print_json, tell
 from commands.run import development_key
+from shared.configuration.load import MCP_PATH
 from shared.http import is_loopback
 
 KEY_VARIABLE = "POSTERN_API_KEY"
@@ -34,7 +35,11 @@ def configure(parser: ArgumentParser) -> None:
         metavar="NAME=VALUE",
         help="an argument; VALUE is JSON where it reads as JSON, else text",
     )
-    parser.add_argument("--url", default="http://127.0.0.1:7071/mcp")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--url", help="the endpoint's URL with its path")
+    where.add_argument(
+        "--port", type=port, default=7071, help="of an endpoint on this machine (default 7071)"
+    )
     parser.add_argument("--header", default="X-API-Key", help="the header the key goes in")
     files = parser.add_mutually_exclusive_group()
     files.add_argument(
@@ -59,10 +64,11 @@ def main(arguments: Namespace) -> int:
             tell(f"--arg takes NAME=VALUE; {pair!r} has no =")
             return 2
         given[name] = _value(value)
+    url = arguments.url or f"http://127.0.0.1:{arguments.port}{MCP_PATH}"
     try:
-        here = is_loopback(urlsplit(arguments.url).hostname or "")
+        here = is_loopback(urlsplit(url).hostname or "")
     except ValueError as error:
-        tell(f"The endpoint at {arguments.url} could not be called: {error}")
+        tell(f"The endpoint at {url} could not be called: {error}")
         return 1
     try:
         headers = _credential(arguments, here=here)
@@ -75,14 +81,15 @@ def main(arguments: Namespace) -> int:
         tell("The key or token is not one line of printable ASCII.")
         return 2
     try:
-        result = asyncio.run(_call(arguments.url, headers, arguments.tool, given))
+        result = asyncio.run(_call(url, headers, arguments.tool, given))
     except Exception as error:
         cause = _cause(error)
         if isinstance(cause, Refusal | mcp.MCPError):
             tell(f"The endpoint refused: {cause}")
         elif isinstance(cause, OSError | httpx2.HTTPError | httpx2.InvalidURL):
             reason = str(cause) or type(cause).__name__
-            tell(f"The endpoint at {arguments.url} could not be called: {reason}")
+            hint = ". Is it running (make run)?" if here else ""
+            tell(f"The endpoint at {url} could not be called: {reason}{hint}")
         else:
             raise
         return 1
@@ -132,7 +139,7 @@ def _cause(error: BaseException) -> BaseException:
 
 async def _explain(response: httpx2.Response) -> None:
     """Turn the statuses of the endpoint itself into what it says about them."""
-    if response.status_code in (400, 401, 403, 429, 503):
+    if response.is_error:
         body = await response.aread()
         try:
             error = json.loads(body)["error"]

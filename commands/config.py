@@ -15,6 +15,7 @@ from commands import (
     print_json,
     problems_json,
     tell,
+    tell_errors,
     tell_problems,
 )
 from shared import startup
@@ -51,7 +52,10 @@ def check_main(arguments: Namespace) -> int:
     if arguments.json:
         print_json({"ok": not failed, "problems": problems_json(problems)})
     else:
-        tell_problems(problems)
+        if failed:
+            tell_errors(problems, arguments)
+        else:
+            tell_problems(problems)
         print("The configuration cannot be used." if failed else "The configuration is fine.")
     return int(failed)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from commands import FOLDER, add_source_options, environment, print_json, tell, tell_problems
+from commands import FOLDER, add_source_options, environment, print_json, tell, tell_errors
 from shared import command_names, startup
 from shared.authentication.authenticate import Authenticator, Refused
 from shared.authentication.entra import EntraTokens, InvalidToken, NotAdmitted, claims_of
@@ -62,7 +62,7 @@ def main(arguments: Namespace) -> int:
     try:
         offer = startup.offer(FOLDER, variables, config_file=arguments.config)
     except ConfigurationError as error:
-        tell_problems(error.problems)
+        tell_errors(error.problems, arguments)
         return 1
     names = _chosen(arguments.tool, offer)
     if names is None:
@@ -182,7 +182,8 @@ def _print(caller: Caller, found: list[Explanation]) -> None:
     held = [f"scopes {', '.join(sorted(caller.scopes)) or 'none'}"] * (caller.kind == "user")
     held.append(f"roles {', '.join(sorted(caller.roles)) or 'none'}")
     name = f" ({caller.name})" if caller.name else ""
-    print(f"{caller.kind} {caller.principal}{name}: {'; '.join(held)}")
+    who = " ".join(dict.fromkeys((caller.kind, caller.principal)))
+    print(f"{who}{name}: {'; '.join(held)}")
     width = max((len(one.tool) for one in found), default=0)
     for one in found:
         reason = f"{one.reason}; " if one.reason else ""

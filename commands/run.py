@@ -70,7 +70,9 @@ def main(arguments: Namespace) -> int:
         tell(f"The development identity cannot be served (--no-identity leaves it out). {error}")
         return 1
     url = f"http://{HOST}:{number}{load.MCP_PATH}"
-    key = None if arguments.config else development_key()
+    scheme = next(iter(offer.settings.authentication.key_schemes), None)
+    key = None if arguments.config or scheme is None else development_key()
+    header = scheme.header if scheme else None
 
     def announce() -> None:
         if arguments.json:
@@ -85,7 +87,7 @@ def main(arguments: Namespace) -> int:
                 }
             )
         else:
-            print(_how_to_call(url, key or "YOUR-KEY", served), flush=True)
+            print(_how_to_call(url, header, key, served), flush=True)
 
     try:
         uvicorn_server.serve(endpoint, listener, announce)
@@ -142,25 +144,31 @@ def development_key() -> str | None:
     return next(iter(node.value), None)
 
 
-def _how_to_call(url: str, key: str, served: Served | None) -> str:
-    vscode = {"servers": {"postern": {"type": "http", "url": url, "headers": {"X-API-Key": key}}}}
+def _how_to_call(url: str, header: str | None, key: str | None, served: Served | None) -> str:
+    """What to paste. Without `header` no keys are taken; a `key` of a file of one's own is not
+    shown."""
+    known = f"{key}   (header {header}; development only)"
+    own = f"one of those in your configuration (header {header})"
+    line = f"API key: {known if key else own}\n" if header else ""
+    value = key or "YOUR-KEY" if header else "Bearer YOUR-TOKEN"
+    header = header or "Authorization"
+    vscode = {"servers": {"postern": {"type": "http", "url": url, "headers": {header: value}}}}
     message = '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"whoami"}}'
     return f"""
 Postern listens on {url}
-API key: {key}   (header X-API-Key; development only)
-
+{line}
 curl
-  curl -H 'X-API-Key: {key}' -H 'Content-Type: application/json' \\
+  curl -H '{header}: {value}' -H 'Content-Type: application/json' \\
     -d '{message}' {url}
 
 VS Code (.vscode/mcp.json)
   {json.dumps(vscode)}
 Claude Code
-  claude mcp add --transport http postern {url} --header 'X-API-Key: {key}'
+  claude mcp add --transport http postern {url} --header '{header}: {value}'
 
 MCP Inspector (Node 22.19 or newer)
   npx @modelcontextprotocol/inspector@latest --cli {url} --transport http \\
-    --header 'X-API-Key: {key}' --method tools/list
+    --header '{header}: {value}' --method tools/list
 {_how_to_sign_in(url, served) if served else ""}
 Ctrl-C stops it."""
 
@@ -169,7 +177,7 @@ def _how_to_sign_in(url: str, served: Served) -> str:
     option = f" --port {urlsplit(url).port}"
     names = ", ".join(user.name.split()[0].lower() for user in USERS)
     return f"""
-Sign-in instead of the key, at the development identity {served.authority}
+Or sign in, at the development identity {served.authority}
   ./manage.py token{option}
 prints an access token (--user {names}; --app).
 A client that signs in needs the URL and the client id {AGENT}.

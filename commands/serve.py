@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
@@ -43,6 +44,8 @@ def main(arguments: Namespace) -> int:
             print_json({"host": host, "port": number})
         tell(f"Postern listens on {host}:{number}")
 
+    # uvicorn raises the signal that stopped it once more when all is done.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         uvicorn_server.serve(handler, listener, announce)
     except KeyboardInterrupt:

@@ -15,6 +15,7 @@ from shared.http import is_loopback
 
 METADATA_PATH = "/.well-known/oauth-protected-resource"
 _REDIRECT_URI = "http://localhost/signed-in"
+_NAMES = ", ".join(user.name.split()[0].lower() for user in USERS)
 _SECONDS = 15
 _MOST = 1024 * 1024
 
@@ -25,8 +26,7 @@ class Refused(Exception):
 
 def configure(parser: ArgumentParser) -> None:
     who = parser.add_mutually_exclusive_group()
-    names = ", ".join(user.name.split()[0].lower() for user in USERS)
-    who.add_argument("--user", default=USERS[0].login, help=f"sign in as one of: {names}")
+    who.add_argument("--user", default=USERS[0].login, help=f"sign in as one of: {_NAMES}")
     who.add_argument("--app", action="store_true", help="a token of an application, without a user")
     parser.add_argument(
         "--scope",
@@ -44,7 +44,7 @@ def configure(parser: ArgumentParser) -> None:
 def main(arguments: Namespace) -> int:
     user = user_named(arguments.user)
     if user is None:
-        tell(f"There is no user {arguments.user}.")
+        tell(f"There is no user {arguments.user}. There are: {_NAMES}.")
         return 2
     if arguments.app and arguments.scope:
         tell("--scope is for users; an application gets every app role it has.")

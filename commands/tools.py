@@ -10,7 +10,7 @@ from commands import (
     environment,
     print_json,
     tell,
-    tell_problems,
+    tell_errors,
 )
 from shared import command_names, startup
 from shared.authorization.policy import Rule
@@ -35,7 +35,7 @@ def main(arguments: Namespace) -> int:
     try:
         offer = startup.offer(FOLDER, variables, config_file=arguments.config)
     except ConfigurationError as error:
-        tell_problems(error.problems)
+        tell_errors(error.problems, arguments)
         return 1
     tools = offer.catalogue.tools
     if arguments.action == "schema":

@@ -63,7 +63,7 @@ done
 [ -n "$display_name" ] || display_name=$name
 
 fits "$name" '[A-Za-z0-9-]{3,80}' || wrong '--name: expected 3 to 80 letters, digits and hyphens'
-fits "$display_name" '[A-Za-z0-9 ._-]{1,80}' || wrong '--display-name: expected 1 to 80 letters, digits, spaces and . _ -'
+[ "$display_name" = "$name" ] || fits "$display_name" '[A-Za-z0-9 ._-]{1,80}' || wrong '--display-name: expected 1 to 80 letters, digits, spaces and . _ -'
 fits "$scope" '[A-Za-z0-9._-]{1,120}' || wrong '--scope: expected 1 to 120 letters, digits and . _ -'
 [ -z "$tenant" ] || fits "$tenant" "$guid" || wrong '--tenant: expected a GUID'
 [ -z "$identity" ] || fits "$identity" "$guid" || wrong '--identity: expected a GUID, the principal id and not the client id'

@@ -192,14 +192,14 @@ def _catalogue(settings: Settings, report: Report, package: str) -> Catalogue:
         except ToolDefinitionError as error:
             if section is False:
                 continue
-            report.problems.append(Problem(f"toolset {path.stem}", "source", str(error)))
+            report.problems.append(Problem(f"toolset {path.stem}", error.where, error.problem))
             loaded = None
         complete = complete and loaded is not None
         items += loaded or []
     try:
         known = toolsets.gather(items)
     except ToolDefinitionError as error:
-        report.problems.append(Problem("toolsets", "source", str(error)))
+        report.problems.append(Problem("toolsets", error.where, error.problem))
         return Catalogue({}, {}, {})
     if complete:
         _check_names(settings, known.tools, absent, report)

@@ -209,7 +209,9 @@ async def test_without_outbound_authentication_a_tool_says_so(
     tmp_path: Path, served: Served
 ) -> None:
     told = text_of(await call(endpoint_for(tmp_path, served, None), served, "act"))
-    assert told == "This endpoint has no credentials for calls to Azure."
+    assert told == (
+        "This endpoint has no credentials for calls to Azure: outboundAuthentication is not set."
+    )
 
 
 async def test_in_development_a_managed_identity_is_withheld(

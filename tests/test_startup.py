@@ -317,7 +317,9 @@ def test_a_broken_toolset_hides_no_other_problem_and_does_not_matter_when_it_is_
     monkeypatch.syspath_prepend(str(tmp_path))
     with pytest.raises(ConfigurationError) as caught:
         endpoint_for(tmp_path, package=package.name)
-    assert "broken.py:1" in str(caught.value)
+    told = {problem.path: problem for problem in caught.value.problems}
+    assert told["toolset broken"].source == "toolsets/broken.py:1"
+    assert told["toolset broken"].text.startswith("is not Python: ")
     assert "a_package_that_is_not_installed" in str(caught.value)
     off = {"Toolsets": {"broken": False, "other": False}}
     endpoint_for(tmp_path, off, package=package.name)

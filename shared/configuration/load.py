@@ -140,11 +140,13 @@ def load(
     Raises ConfigurationError with every problem found.
     """
     development = _is_development(environment)
-    root, problems = _sources(
-        folder, environment, where.get("config_file"), development=development
-    )
+    root, unread = _files(folder, where.get("config_file"), development=development)
+    problems = [*_variables(root, environment), *misspelt.variables(environment, Configuration)]
+    if unread:
+        # What such a file may hold is not missing.
+        raise ConfigurationError([*unread, *problems])
     report = Report(root)
-    report.problems += [*problems, *misspelt.variables(environment, Configuration)]
+    report.problems += problems
     report.problems += misspelt.schemes(root)
     on_functions = bool(environment.get("WEBSITE_INSTANCE_ID"))
     report.problems += references.resolve(root, where.get("resolve"), on_functions=on_functions)
@@ -160,20 +162,18 @@ def tree(
     folder: FilePath, environment: Mapping[str, str], config_file: FilePath | None
 ) -> tuple[Node, list[Problem]]:
     """The merged sources, unchecked, each value with its origin; and what could not be read."""
-    return _sources(folder, environment, config_file, development=_is_development(environment))
+    root, unread = _files(folder, config_file, development=_is_development(environment))
+    return root, unread + _variables(root, environment)
 
 
 def _is_development(environment: Mapping[str, str]) -> bool:
     return environment.get("AZURE_FUNCTIONS_ENVIRONMENT", "").lower() == "development"
 
 
-def _sources(
-    folder: FilePath,
-    environment: Mapping[str, str],
-    config_file: FilePath | None,
-    *,
-    development: bool,
+def _files(
+    folder: FilePath, config_file: FilePath | None, *, development: bool
 ) -> tuple[Node, list[Problem]]:
+    """The files, the later over the earlier, and those that cannot be read."""
     problems: list[Problem] = []
     if config_file is not None:
         files = [config_file]
@@ -195,6 +195,12 @@ def _sources(
                 root = merge(root, node)
             else:
                 problems.append(Problem(file.name, file.name, "expected an object: { … }"))
+    return root, problems
+
+
+def _variables(root: Node, environment: Mapping[str, str]) -> list[Problem]:
+    """Set what the environment says in `root`; what it says in vain."""
+    problems: list[Problem] = []
     allowed = {k: v for k, v in environment.items() if not _KEYS_VARIABLE.match(k)}
     if len(allowed) < len(environment):
         text = "keys are never read from environment variables; remove those named …__Keys__…"
@@ -202,7 +208,7 @@ def _sources(
     for name in apply_environment(root, allowed, SECTIONS):
         text = "does not fit the configuration; expected Section__Key, or Section__Key__0 for lists"
         problems.append(Problem(name, "environment", text))
-    return root, problems
+    return problems
 
 
 def _refuse_development(environment: Mapping[str, str], *, loopback: bool | None) -> list[Problem]:

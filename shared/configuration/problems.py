@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from shared.configuration.sources import Node
+from shared.configuration.sources import VARIABLE, Node
 from shared.validation import Path, Violation
 from shared.wording import shown
 
@@ -78,7 +78,15 @@ class Report:
                 self.error(path[:-1], "holds an unknown key; expected API keys under Keys")
             else:
                 secret = is_secret(path) or self.root.reference_of(path) is not None
-                self.error(path, _told(violation, secret=secret))
+                self.error(
+                    path, _told(violation, secret=secret) + self._as_variables(violation, path)
+                )
+
+    def _as_variables(self, violation: Violation, path: Path) -> str:
+        """How variables write a list, for one that was given as a text."""
+        variable = self.root.source_of(path).name.startswith(VARIABLE)
+        is_list = violation.expected.startswith("a list") and isinstance(violation.value, str)
+        return "; as variables …__0, …__1 and so on" if variable and is_list else ""
 
     def _problem(self, path: Path, text: str, level: Literal["error", "warning"]) -> Problem:
         return Problem(path_text(self.root, path), str(self.root.source_of(path)), text, level)

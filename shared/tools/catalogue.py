@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from traceback import extract_tb
 from types import ModuleType
 from typing import Any
 
@@ -119,16 +120,20 @@ def glance(package: str, path: Path) -> ToolsetFile:
     """
     if not path.stem.isidentifier():
         better = re.sub(r"\W", "_", path.stem)
-        raise ToolDefinitionError(path.name, f"is no module name; rename it {better}.py")
+        raise ToolDefinitionError(_shown(path), f"is no module name; rename it {better}.py")
     try:
         module = ast.parse(path.read_bytes(), str(path))
     except (SyntaxError, ValueError) as error:
         line = getattr(error, "lineno", None) or 1
-        raise ToolDefinitionError(f"{path.name}:{line}", f"is not Python: {error}") from None
+        raise ToolDefinitionError(f"{_shown(path)}:{line}", f"is not Python: {error}") from None
     functions = [n for n in module.body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
     names = tuple(name for function in functions for name in _tool_name(function))
     has_settings = any("Settings" in _bound(node) for node in module.body)
     return ToolsetFile(path.stem, f"{package}.{path.stem}", path, has_settings, names)
+
+
+def _shown(path: Path) -> str:
+    return f"toolsets/{path.name}"
 
 
 def _bound(node: ast.stmt) -> set[str]:
@@ -161,12 +166,16 @@ def load(file: ToolsetFile) -> Toolset:
         module = importlib.import_module(file.module)
     except (Exception, SystemExit) as error:
         text = f"cannot be imported: {type(error).__name__}: {error}"
-        raise ToolDefinitionError(file.path.name, text) from error
+        if isinstance(error, ModuleNotFoundError):
+            text += "; a package needs a line in requirements.in, then make lock"
+        lines = [f.lineno for f in extract_tb(error.__traceback__) if f.filename == str(file.path)]
+        where = f"{_shown(file.path)}:{lines[-1]}" if lines else _shown(file.path)
+        raise ToolDefinitionError(where, text) from error
     settings = getattr(module, "Settings", None) if file.has_settings else None
     if settings is not None and not (
         isinstance(settings, type) and issubclass(settings, msgspec.Struct)
     ):
-        raise ToolDefinitionError(file.path.name, "Settings must be a msgspec.Struct")
+        raise ToolDefinitionError(_shown(file.path), "Settings must be a msgspec.Struct")
     return Toolset(file, settings, tuple(_functions(module, file)))
 
 
@@ -178,7 +187,7 @@ def _functions(
         options = options_of(value)
         if options is not None and value.__module__ == module.__name__:
             line = value.__code__.co_firstlineno
-            found.append((value, options, f"toolsets/{file.path.name}:{line}"))
+            found.append((value, options, f"{_shown(file.path)}:{line}"))
     return found
 
 

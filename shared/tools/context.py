@@ -57,7 +57,10 @@ class ToolContext(Generic[S]):
         Raises ToolError where the endpoint has no outbound credentials.
         """
         if self._credential is None:
-            raise ToolError("This endpoint has no credentials for calls to Azure.")
+            raise ToolError(
+                "This endpoint has no credentials for calls to Azure: "
+                "outboundAuthentication is not set."
+            )
         return self._credential
 
     async def confirm(self, message: str) -> bool:

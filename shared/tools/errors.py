@@ -14,3 +14,5 @@ class ToolDefinitionError(Exception):
 
     def __init__(self, where: str, problem: str) -> None:
         super().__init__(f"{where}: {problem}")
+        self.where = where
+        self.problem = problem

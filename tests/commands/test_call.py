@@ -213,6 +213,28 @@ def test_a_wrong_key_is_called_a_wrong_key(
     assert WRONG not in captured.err
 
 
+def test_a_port_means_an_endpoint_on_this_machine(
+    url: str, holding: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    port = url.split(":")[2].removesuffix("/mcp")
+    assert manage.main(["call", "whoami", "--port", port]) == 0
+    assert json.loads(capsys.readouterr().out)["principal"] == "key/ApiKey-1"
+
+
+def test_where_no_endpoint_is_its_host_tells_where_it_is(
+    url: str, holding: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert manage.main(["call", "whoami", "--url", url.removesuffix("mcp")]) == 1
+    assert capsys.readouterr().err == "The endpoint refused: Nothing is here. MCP is at /mcp.\n"
+
+
+def test_nothing_on_this_machine_asks_whether_it_runs(
+    holding: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert manage.main(["call", "whoami", "--port", "1"]) == 1
+    assert capsys.readouterr().err.endswith(". Is it running (make run)?\n")
+
+
 @pytest.mark.parametrize(
     "url", ["http://127.0.0.1:1/mcp", "nonsense", "http://[bad/mcp", "ftp://127.0.0.1/mcp"]
 )

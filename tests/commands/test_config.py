@@ -115,6 +115,20 @@ def test_what_production_refuses_development_takes(
     assert manage.main([*check, "--development"]) == 0
 
 
+def test_beside_a_development_profile_it_says_how_run_reads_it(tmp_path: Path) -> None:
+    copy = copy_of_the_project(tmp_path / "project")
+    assert support.manage(copy, "config", "init").returncode == 0
+    for verb in (("config", "check"), ("tools", "list"), ("explain", "--as", "-")):
+        ended = support.manage(copy, *verb)
+        assert ended.returncode == 1
+        assert ended.stderr.splitlines()[-1] == (
+            "A deployment reads it so. --development reads it as run does, with "
+            "appsettings.Development.json."
+        )
+        told = support.manage(copy, *verb, "--development")
+        assert (told.returncode, told.stderr) == (0, "")
+
+
 def test_a_fresh_clone_is_not_ready_and_says_what_is_missing(project: Path) -> None:
     ended = support.manage(project, "config", "check")
     assert ended.returncode == 1

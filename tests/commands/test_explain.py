@@ -181,6 +181,13 @@ def test_a_caller_may_be_described_instead(
     assert list(outcomes(capsys.readouterr().out).values()) == expected
 
 
+def test_whoever_has_no_name_is_named_once(
+    file: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(file, "", monkeypatch) == 0
+    assert capsys.readouterr().out.splitlines()[0] == "anonymous: roles none"
+
+
 @pytest.mark.parametrize(("tool", "status"), [("Get-Process", 0), ("get_service", 1)])
 def test_one_tool_alone_decides_the_exit_status(
     tool: str,

@@ -50,6 +50,27 @@ def test_wrong_usage_is_exit_status_2_with_talk_on_standard_error(
     assert captured.out == ""
 
 
+@pytest.mark.parametrize("verb", ["call", "config", "tools"])
+def test_a_surplus_option_shows_the_usage_of_its_verb(
+    verb: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rest = {"call": ["whoami"], "config": ["check"], "tools": ["list"]}[verb]
+    with pytest.raises(SystemExit) as exit:
+        manage.main([verb, *rest, "--nosuch", "5"])
+    assert exit.value.code == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"usage: manage.py {verb} ")
+    assert error.endswith(f"manage.py {verb}: error: unrecognized arguments: --nosuch 5\n")
+
+
+def test_a_verb_that_was_left_out_is_not_taken_for_a_library(tmp_path: Path) -> None:
+    copy = copy_of_the_project(tmp_path / "project")
+    (copy / "commands" / "run.py").unlink()
+    ended = support.manage(copy, "run")
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == "The verb run is not part of this deployment.\n"
+
+
 def test_help_lists_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exit:
         manage.main(["--help"])

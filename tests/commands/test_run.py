@@ -155,6 +155,29 @@ def test_the_guides_keys_work_in_development(tmp_path: Path) -> None:
     assert not (copy / ".development").exists()
 
 
+def test_the_printed_ways_to_call_show_no_key_of_a_file_of_ones_own(tmp_path: Path) -> None:
+    copy = copy_of_the_project(tmp_path / "project")
+    scheme = {"HeaderName": "X-Company-Key", "Keys": {"a-key-of-my-own": {"Roles": ["reader"]}}}
+    given = {"Enabled": True, "DefaultScheme": "K", "Schemes": {"K": {"Type": "ApiKey", **scheme}}}
+    file = write_configuration(tmp_path, {"Authentication": given})
+    arguments = ("--port", "0", "--config", str(file))
+    with running(copy, "run", *arguments, until="Ctrl-C stops it.") as server:
+        assert "API key: one of those in your configuration (header X-Company-Key)" in server.said
+        assert "--header 'X-Company-Key: YOUR-KEY'" in server.said
+        assert "a-key-of-my-own" not in server.said
+
+
+def test_where_no_keys_are_taken_the_printed_ways_to_call_send_a_token(tmp_path: Path) -> None:
+    copy = copy_of_the_project(tmp_path / "project")
+    given = {"Enabled": True, "Schemes": {"Bearer": {"Authority": "development"}}}
+    file = write_configuration(tmp_path, {"Authentication": given})
+    arguments = ("--port", "0", "--config", str(file))
+    with running(copy, "run", *arguments, until="Ctrl-C stops it.") as server:
+        assert "API key" not in server.said
+        assert "curl -H 'Authorization: Bearer YOUR-TOKEN'" in server.said
+        assert "./manage.py token" in server.said
+
+
 def bearer(authority: str, **scheme: object) -> dict[str, object]:
     """The guide's configuration for access tokens, with what this machine calls it."""
     given = {

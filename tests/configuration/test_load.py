@@ -92,7 +92,7 @@ def test_comments_and_trailing_commas_are_read(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_understood_is_named(
     tmp_path: Path, content: bytes, where: str, reason: str
 ) -> None:
-    found = refused(tmp_path, content)[0]
+    (found,) = refused(tmp_path, content)
     assert "settings.json" in found.path
     assert where in found.source
     assert reason in found.text
@@ -112,6 +112,22 @@ def test_a_file_that_cannot_be_understood_is_not_quoted(tmp_path: Path, content:
     assert SECRET not in f"{caught.value} {caught.value!r} {caught.value.problems}"
     assert caught.value.__cause__ is None
     assert caught.value.__context__ is None
+
+
+def test_a_variable_is_still_told_of_beside_a_file_that_cannot_be_understood(
+    tmp_path: Path,
+) -> None:
+    paths = [problem.path for problem in refused(tmp_path, b"{", {"Servr__Name": "x"})]
+    assert paths == ["settings.json", "Servr__Name"]
+
+
+def test_a_list_given_as_one_variable_says_how_variables_write_it(tmp_path: Path) -> None:
+    text = "expected a list, each a string"
+    (found,) = refused(tmp_path, ALLOWED, {_ROLES: "reader"})
+    assert found.text == f'"reader" is a string; {text}; as variables …__0, …__1 and so on'
+    policy = {"Authentication": {"DefaultPolicy": {"RequiredRoles": "reader"}}}
+    (found,) = refused(tmp_path, text_of(policy))
+    assert found.text.endswith(text)
 
 
 def test_a_given_file_that_is_not_there_is_refused(tmp_path: Path) -> None:

@@ -207,6 +207,14 @@ def test_wrong_arguments_change_nothing(
     assert line.calls() == []
 
 
+def test_a_name_that_is_none_is_told_once(line: CommandLine) -> None:
+    told = line.run("sh", SCRIPT).stderr
+    assert (
+        told
+        == "entra.sh: --name: expected 3 to 80 letters, digits and hyphens\nNothing was changed.\n"
+    )
+
+
 def test_all_wrong_arguments_are_told_at_once(line: CommandLine) -> None:
     done = line.run("sh", SCRIPT, "--name", "x", "--scope", " ", "--identity", "me")
     assert [word in done.stderr for word in ("--name", "--scope", "--identity")] == [True] * 3

@@ -157,7 +157,7 @@ def test_a_package_that_is_not_there_has_no_toolsets() -> None:
 
 def test_a_file_that_is_not_python_is_refused_with_its_line(make_package: MakePackage) -> None:
     package = make_package({"broken.py": "x = 1\ndef f(:\n"})
-    with pytest.raises(ToolDefinitionError, match=r"^broken\.py:2: is not Python"):
+    with pytest.raises(ToolDefinitionError, match=r"^toolsets/broken\.py:2: is not Python"):
         files_of(package)
 
 
@@ -193,8 +193,8 @@ def test_what_python_can_read_is_a_toolset(make_package: MakePackage, source: by
 @pytest.mark.parametrize(
     ("source", "words"),
     [
-        (UNIMPORTABLE, ["example.py", "a_package_that_is_not_installed"]),
-        ("raise ValueError('no disk')", ["example.py", "ValueError: no disk"]),
+        (UNIMPORTABLE, ["example.py:", "a_package_that_is_not_installed", "requirements.in"]),
+        ("\nraise ValueError('no disk')", ["toolsets/example.py:2: ", "ValueError: no disk"]),
         ("import sys\nsys.exit('not here')", ["example.py", "not here"]),
         (GREETING.replace("@tool", "@tool(roles='reader')"), ["example.py", 'roles=["reader"]']),
         (GREETING.replace("@tool", "@tool(readonly=True)"), ["example.py", "readonly"]),
