@@ -19,6 +19,7 @@ from shared.configuration.load import Where, load
 from shared.configuration.model import ConfiguredItem, Listed, Requirement, Settings
 from shared.configuration.problems import ConfigurationError, Problem, Report
 from shared.credentials.by_caller import Around, Credentials
+from shared.credentials.permissions import PERMISSIONS
 from shared.endpoint import Endpoint
 from shared.key_vault import Vaults
 from shared.tools import catalogue as toolsets
@@ -69,6 +70,7 @@ def offer(
     policies = _policies(settings, catalogue)
     if settings.authentication.entra is not None:
         _warn_of_scopes(policies, report)
+    _warn_of_missing_outbound(settings, catalogue, report)
     return Offer(settings, catalogue, policies, report, make)
 
 
@@ -110,6 +112,15 @@ def _warn_of_scopes(policies: Policies, report: Report) -> None:
             text = f"is another API's, so that no token has it; expected {name}, or an audience"
             problem = Problem(f"the scope {scope}", written, f"{text} {api}", "warning")
             report.problems.append(problem)
+
+
+def _warn_of_missing_outbound(settings: Settings, catalogue: Catalogue, report: Report) -> None:
+    """Warn of toolsets that call Azure where nobody said as whom."""
+    calling = {name for permission in PERMISSIONS for name in permission.toolsets}
+    offered = {tool.toolset for tool in catalogue.tools.values()}
+    for toolset in sorted(offered & calling) if settings.outbound is None else ():
+        text = "calls Azure, and nothing says as whom; expected a section outboundAuthentication"
+        report.warn(("Toolsets", toolset), text)
 
 
 def build(

@@ -51,6 +51,17 @@ def test_with_its_section_it_is_on_and_only_reads(tmp_path: Path) -> None:
     }
 
 
+def test_without_outbound_authentication_a_warning_says_that_no_call_will_work(
+    tmp_path: Path,
+) -> None:
+    section = {"Servers": {"Shop": SHOP}}
+    (warning,) = offered(tmp_path, section).warnings
+    assert warning.path == "Toolsets:postgres"
+    assert "outboundAuthentication" in warning.text
+    identity = {"outboundAuthentication__type": "ManagedIdentity"}
+    assert offered(tmp_path, section, identity).warnings == []
+
+
 def test_settings_may_come_from_the_environment(tmp_path: Path) -> None:
     found = offered(
         tmp_path,
