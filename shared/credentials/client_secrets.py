@@ -4,9 +4,7 @@ import asyncio
 import contextlib
 import hashlib
 import logging
-import os
 import re
-import stat
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -206,10 +204,9 @@ def _signed_token(file: Path) -> str:
     Nothing else of this machine's is sent to Entra for a wrong path.
     """
     # A pipe would keep a thread until somebody writes to it.
-    descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-    with os.fdopen(descriptor, "rb") as opened:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise ValueError("no regular file")
+    if not file.is_file():
+        raise ValueError("no regular file")
+    with file.open("rb") as opened:
         content = opened.read(_LONGEST_ASSERTION + 1).strip()
     if len(content) > _LONGEST_ASSERTION or _JWT.fullmatch(content) is None:
         raise ValueError("no token")
