@@ -8,7 +8,7 @@ import ssl
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import pytest
@@ -226,6 +226,14 @@ def test_a_bad_value_is_named_with_what_is_expected(name: str) -> None:
     (found,) = variables.problems({**BEFORE, name: BAD[name]})
     assert found.startswith(f'{name} is "{BAD[name]}"; expected {variables.RULES[name].expected}.')
     assert f"azd env set {name} <value>" in found
+
+
+@pytest.mark.parametrize("name", variables.RULES)
+@pytest.mark.parametrize("text", ['"', "\\", "`id`", "$(id)", "${HOME}", "\nx", "\0", "'"])
+def test_nothing_in_a_value_ends_or_expands_a_string(name: str, text: str) -> None:
+    good = {"ALERT_EMAIL": "ops@example.com", "POSTGRES_ADMIN_NAME": "Database Admins"}
+    for value in (text, f"a{text}", f"{good.get(name, 'a')}{text}", f"{text}@example.com"):
+        assert len(variables.problems({**BEFORE, name: value})) == 1
 
 
 @pytest.mark.parametrize(
@@ -682,11 +690,19 @@ def test_the_workflow_pins_actions_and_puts_nothing_into_a_shell() -> None:
 
 
 def test_the_workflow_deploys_the_package_that_it_keeps() -> None:
-    steps = read(*WORKFLOW)["jobs"]["deploy"]["steps"]
-    runs = [step.get("run", "") for step in steps]
-    (kept,) = [s["with"]["path"] for s in steps if s.get("uses", "").startswith("actions/upload-")]
-    assert f"azd deploy api --from-package {kept} --no-prompt" in runs
-    assert runs.index("make package") < runs.index("azd provision --no-prompt")
+    jobs = read(*WORKFLOW)["jobs"]
+    (kept,) = [s["with"] for s in jobs["test"]["steps"] if "upload-artifact" in s.get("uses", "")]
+    deploying = jobs["deploy"]["steps"]
+    (got,) = [s["with"] for s in deploying if "download-artifact" in s.get("uses", "")]
+    assert got == {"name": kept["name"], "path": str(PurePath(kept["path"]).parent)}
+    runs = [step.get("run", "") for step in deploying]
+    assert f"azd deploy api --from-package {kept['path']} --no-prompt" in runs
+
+
+def test_the_job_that_signs_in_installs_nothing() -> None:
+    """Whatever runs there can ask for a token of the pipeline."""
+    runs = [step.get("run", "") for step in read(*WORKFLOW)["jobs"]["deploy"]["steps"]]
+    assert [run for run in runs if re.search(r"\b(make|pip|npm|uv|scripts|\.ci)\b", run)] == []
 
 
 def test_the_workflow_runs_what_a_change_must_pass() -> None:
