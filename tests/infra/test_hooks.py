@@ -672,9 +672,9 @@ def test_the_workflow_signs_in_without_a_secret() -> None:
     assert "secrets." not in text
     assert workflow["permissions"] == {"contents": "read"}
     jobs = workflow["jobs"]
-    assert "permissions" not in jobs["test"]
+    assert [name for name, job in jobs.items() if "permissions" in job] == ["deploy"]
     assert jobs["deploy"]["permissions"] == {"contents": "read", "id-token": "write"}
-    assert jobs["deploy"]["needs"] == "test"
+    assert (jobs["deploy"]["needs"], jobs["package"]["needs"]) == ("package", "test")
     assert jobs["deploy"]["environment"]
     (login,) = [s for s in jobs["deploy"]["steps"] if s.get("uses", "").startswith("azure/login@")]
     assert set(login["with"]) == {"client-id", "tenant-id", "subscription-id"}
@@ -691,7 +691,9 @@ def test_the_workflow_pins_actions_and_puts_nothing_into_a_shell() -> None:
 
 def test_the_workflow_deploys_the_package_that_it_keeps() -> None:
     jobs = read(*WORKFLOW)["jobs"]
-    (kept,) = [s["with"] for s in jobs["test"]["steps"] if "upload-artifact" in s.get("uses", "")]
+    packing = jobs["package"]["steps"]
+    assert "make package" in [step.get("run") for step in packing]
+    (kept,) = [s["with"] for s in packing if "upload-artifact" in s.get("uses", "")]
     deploying = jobs["deploy"]["steps"]
     (got,) = [s["with"] for s in deploying if "download-artifact" in s.get("uses", "")]
     assert got == {"name": kept["name"], "path": str(PurePath(kept["path"]).parent)}
