@@ -24,6 +24,7 @@ from commands.keys_told import (
 )
 from shared.authentication import key_format
 from shared.authentication.stored_keys import PREFIX, Grants
+from shared.configuration import log_level
 from shared.key_vault import KeyVault, developer_identity
 from shared.vault_errors import SignInFailed, VaultError
 from shared.vault_uri import NotAVault, vault_uri
@@ -106,6 +107,7 @@ async def _in_vault(
     work: Callable[[Place, Namespace], Awaitable[int]],
     connect: Callable[[str], KeyVault],
 ) -> int:
+    log_level.silence_azure_identity()
     vault = connect(arguments.vault_uri)
     try:
         return await work(Place(vault, arguments.prefix or PREFIX), arguments)

@@ -1,6 +1,7 @@
 #!/bin/sh
 # The Entra objects of entra.bicep with az commands, for tenants that do not allow the Microsoft Graph extension.
-set -eu
+# -f: a star in an option is no list of files.
+set -euf
 
 here=$(cd "$(dirname "$0")" && pwd)
 permissions=$here/permissions.json

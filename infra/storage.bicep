@@ -86,7 +86,7 @@ resource ownerOfBlobs 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   }
 }
 
-// Reads are left out: the host polls its leases, and no blob holds a secret.
+// Reads are left out: the host polls its leases. The only secrets here are the host's own keys, which open nothing of the endpoint.
 resource diagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
   name: 'to-workspace'
   scope: blobs

@@ -100,6 +100,15 @@ def register(wanted: Registration, public_url: str = "", identity: str = "") -> 
     return client_id, fallback
 
 
+def owners(client_id: str) -> list[str]:
+    """Who may change an application, and add a secret to it, by name; empty when it is not told."""
+    try:
+        found: list[dict[str, Any]] = az("ad", "app", "owner", "list", "--id", client_id) or []
+    except Failed:
+        return []
+    return [str(one.get("userPrincipalName") or one.get("displayName")) for one in found]
+
+
 def _uris_of(name: str) -> list[str]:
     """The App ID URIs an application of this name already has: entra.bicep replaces the list."""
     try:

@@ -116,6 +116,12 @@ def _register(wanted: variables.Registration) -> None:
         client_id, _ = entra.register(wanted)
         remember("ENTRA_CLIENT_ID", client_id)
         say(f"Entra ID: registered, {client_id}")
+        if owners := entra.owners(client_id):
+            say(
+                f"Its owners: {', '.join(owners)}. Each can add a secret and then is this"
+                " application. Whom you do not know made it before you: take another name then,"
+                " with azd env set ENTRA_APPLICATION_NAME <name>"
+            )
 
 
 if __name__ == "__main__":

@@ -92,12 +92,19 @@ RULES: Mapping[str, Rule] = {
     "NETWORK_ADDRESS_PREFIX": Rule(_is_network, "the addresses of a network, as in 10.80.0.0/24"),
     "POSTGRES": _SWITCH,
     "POSTGRES_ADMIN_OBJECT_ID": _GUID,
-    "POSTGRES_ADMIN_NAME": _matching(r"[^\s'\"][^'\"\n]{0,255}", "a name without quotes"),
+    "POSTGRES_ADMIN_NAME": _matching(
+        r"(?!\s)[^'\"\\$`\x00-\x1f]{1,256}", r"a name without quotes and without \ $ `"
+    ),
     "POSTGRES_ADMIN_TYPE": _one_of("User", "Group", "ServicePrincipal"),
-    "ALERT_EMAIL": _matching(r"[^@\s,;]+@[^@\s,;]+\.[^@\s,;.]+", "one e-mail address"),
+    "ALERT_EMAIL": _matching(
+        r"[A-Za-z0-9._+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+", "one e-mail address"
+    ),
     "LOG_RETENTION_DAYS": _number(30, 730),
 }
-"""What each variable may hold: what main.bicep takes, and nothing that a shell could misread."""
+"""What each variable may hold: what main.bicep takes, and nothing that ends or expands a string.
+
+azd puts the values into the JSON of main.parameters.json, and they are shell variables besides.
+"""
 
 REQUIRED = ("AZURE_ENV_NAME", "AZURE_LOCATION")
 

@@ -18,7 +18,6 @@ from shared.configuration.outbound import (
 from shared.configuration.problems import Report
 from shared.validation import Path
 from shared.vault_uri import NotAVault, vault_uri
-from shared.wording import shown
 
 _PULL_REQUESTS_EXAMPLE = "your-client-secret"
 _EXCHANGE = {
@@ -116,7 +115,8 @@ def _assertion(file: str | None, at: Path, report: Report) -> SignedAssertion | 
         report.error(at, text)
         return None
     if not PurePath(file).is_absolute():
-        report.error(at, f"{shown(file)} is no absolute path")
+        # It may be the token itself.
+        report.error(at, "is no absolute path")
     return SignedAssertion(file)
 
 

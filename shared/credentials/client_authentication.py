@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import hashlib
 import logging
+import re
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -31,6 +32,8 @@ REFRESH = 3600.0
 """Seconds after which the vault is asked for a newer certificate; a refused one is asked for
 at once, but no more than once a minute."""
 OUTAGE = 24 * 3600.0
+_LONGEST_ASSERTION = 64 * 1024
+_JWT = re.compile(rb"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+){2}")
 
 
 class Proof(NamedTuple):
@@ -180,18 +183,34 @@ class AssertionInFile:
 
     async def current(self) -> Proof:
         try:
-            text = (await asyncio.to_thread(self._file.read_text, "ascii")).strip()
+            text = await asyncio.to_thread(_signed_token, self._file)
         except (OSError, ValueError) as error:
             _log.warning("no assertion in %s: %s", self._file, type(error).__name__)
             raise CredentialRefused(
                 f"The file {self._file}, which speaks for the endpoint's application, cannot be "
-                "read. For the endpoint's operator: in Kubernetes, has the pod the label "
+                "read, or holds no token. For the endpoint's operator: in Kubernetes, has the pod "
+                "the label "
                 'azure.workload.identity/use: "true" and its service account?'
             ) from None
         return _asserting(text)
 
     async def renewed(self) -> Proof:
         return await self.current()
+
+
+def _signed_token(file: Path) -> str:
+    """The JWT in a regular file, whatever its claims. Raises OSError, ValueError.
+
+    Nothing else of this machine's is sent to Entra for a wrong path.
+    """
+    # A pipe would keep a thread until somebody writes to it.
+    if not file.is_file():
+        raise ValueError("no regular file")
+    with file.open("rb") as opened:
+        content = opened.read(_LONGEST_ASSERTION + 1).strip()
+    if len(content) > _LONGEST_ASSERTION or _JWT.fullmatch(content) is None:
+        raise ValueError("no token")
+    return content.decode("ascii")
 
 
 def _asserting(token: str) -> Proof:

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import logging
 import stat
 import time
 from argparse import ArgumentParser
@@ -95,6 +96,21 @@ def test_a_new_key_is_printed_once_alone_on_the_last_line_and_works(line: Line) 
     assert key_format.parse(key) == ID
     assert f"{NAME}; the key is not" in line.err
     assert line.works(key)
+
+
+def test_what_an_identity_endpoint_answers_is_not_told(
+    line: Line, azure: FakeAzure, caplog: pytest.LogCaptureFixture
+) -> None:
+    logger = logging.getLogger("azure.identity")
+    before = logger.level
+    logger.setLevel(logging.NOTSET)
+    azure.identity.faults.set("token", answer(200, {"access_token": "eyJ-a-token"}))
+    try:
+        assert line("list", *line.place) == 1
+    finally:
+        logger.setLevel(before)
+    assert "No token for" in line.err
+    assert "eyJ" not in line.err + line.out + caplog.text
 
 
 def test_only_the_digest_is_stored(line: Line, azure: FakeAzure) -> None:

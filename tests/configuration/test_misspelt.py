@@ -89,6 +89,80 @@ def test_what_belongs_to_others_is_not_told_of(name: str) -> None:
     assert list(variables({name: "x"}, Configuration)) == []
 
 
+# What Kubernetes puts into a pod for each Service of its namespace.
+OF_A_SERVICE = (
+    "SERVICE_HOST SERVICE_PORT SERVICE_PORT_HTTP SERVICE_PORT_PUBLICURL PORT PORT_8080_TCP "
+    "PORT_8080_TCP_PROTO PORT_8080_TCP_PORT PORT_8080_TCP_ADDR"
+)
+SERVICES = (
+    "POSTERN SERVER SERVE AUDIT AUTHENTICATION AUTHENTICATION_SCHEMES AUTH HOSTING HOST TOOLSET "
+    "TOOLSETS TOOLS DENY DENY_KEYS LOGGING LOGIN RATELIMIT RATELIMITS RATE_LIMITS AZUREAD AZURE_AD "
+    "MCPSERVER MCPRESOURCES MCPPROMPTS INBOUNDAUTHENTICATION OUTBOUNDAUTHENTICATION "
+    "POWERSHELLCONFIGURATION ALLOWEDHOSTS APPLICATIONINSIGHTS SCHEMA"
+)
+# What images, platforms, build machines and frameworks set.
+OF_THE_WORLD = """
+    AZURE_CLIENT_ID AZURE_CLIENT_SECRET AZURE_TENANT_ID AZURE_AUTHORITY_HOST AZURE_CONFIG_DIR
+    AZURE_FEDERATED_TOKEN_FILE AZURE_SUBSCRIPTION_ID AZURE_FUNCTIONS_ENVIRONMENT AZUREAD_TENANT_ID
+    AZUREAD_CLIENT_ID AZURE_AD_CLIENT_ID AzureAD_ClientSecretFile AzureWebJobsStorage
+    AzureWebJobsScriptRoot AzureWebJobsFeatureFlags AzureWebJobsSecretStorageType
+    AzureWebJobsDashboard AzureWebJobs.tools.Disabled AzureWebJobs_Server_Disabled
+    AzureWebEncryptionKey APPLICATIONINSIGHTS_CONNECTION_STRING APPLICATIONINSIGHTS_ENABLE_AGENT
+    APPINSIGHTS_INSTRUMENTATIONKEY ApplicationInsightsAgent_EXTENSION_VERSION
+    XDT_MicrosoftApplicationInsights_Mode FUNCTIONS_EXTENSION_VERSION FUNCTIONS_WORKER_RUNTIME
+    FUNCTIONS_HTTPWORKER_PORT FUNCTIONS_WORKER_PROCESS_COUNT FUNCTIONS_APPLICATION_DIRECTORY
+    WEBSITE_HOSTNAME WEBSITE_INSTANCE_ID WEBSITE_SKU WEBSITE_AUTH_ENABLED
+    WEBSITE_AUTH_DEFAULT_PROVIDER WEBSITE_AUTH_OPENID_ISSUER WEBSITE_CONTENTSHARE
+    WEBSITE_RUN_FROM_PACKAGE WEBSITE_VNET_ROUTE_ALL WEBSITES_PORT DOCKER_REGISTRY_SERVER_URL
+    DOCKER_REGISTRY_SERVER_PASSWORD SCM_DO_BUILD_DURING_DEPLOYMENT ENABLE_ORYX_BUILD
+    PYTHON_ENABLE_WORKER_EXTENSIONS PYTHON_THREADPOOL_THREAD_COUNT CONTAINER_APP_NAME
+    CONTAINER_APP_REVISION CONTAINER_APP_PORT CONTAINER_APP_REPLICA_NAME IDENTITY_ENDPOINT
+    IDENTITY_HEADER IDENTITY_SERVER_THUMBPRINT MSI_ENDPOINT MSI_SECRET KUBERNETES_SERVICE_HOST
+    KUBERNETES_PORT_443_TCP_ADDR HOSTNAME HOSTALIASES HOSTING_ENVIRONMENT GITHUB_TOKEN
+    GITHUB_SERVER_URL GITHUB_ACTIONS GITHUB_API_URL RUNNER_TOOL_CACHE RUNNER_NAME
+    ACTIONS_ID_TOKEN_REQUEST_URL AGENT_TOOLSDIRECTORY SYSTEM_TEAMFOUNDATIONSERVERURI
+    ASPNETCORE_ENVIRONMENT ASPNETCORE_URLS ASPNETCORE_FORWARDEDHEADERS_ENABLED DOTNET_ENVIRONMENT
+    Hosting:Environment Kestrel__Limits__MaxRequestBodySize Serilog__MinimumLevel__Default
+    POWERSHELL_DISTRIBUTION_CHANNEL POWERSHELL_TELEMETRY_OPTOUT PSModulePath LOGGING_LEVEL_ROOT
+    LOGGING_CONFIG LOG_LEVEL LOGIN_URL LOGNAME server.port server.servlet.path logging.level.root
+    SERVER_NAME SERVER_PORT SERVER_PROTOCOL SERVER_SOFTWARE SERVER_ADMIN GF_SERVER_ROOT_URL
+    GF_AUTH__ENABLED AIRFLOW__CORE__EXECUTOR AIRFLOW__LOGGING__LOGGING_LEVEL OTEL_SERVICE_NAME
+    OTEL_EXPORTER_OTLP_ENDPOINT DAPR_HTTP_PORT DAPR_GRPC_PORT HTTP_PROXY NO_PROXY
+    REQUESTS_CA_BUNDLE SSL_CERT_FILE PGSSLROOTCERT PGSERVICEFILE XDG_RUNTIME_DIR DENYHOSTS_CONFIG
+    ALLOWED_HOSTS DJANGO_ALLOWED_HOSTS DJANGO_SETTINGS_MODULE TOOLSETS_PATH VCTOOLSINSTALLDIR
+    RATE_LIMIT_PER_MINUTE RATELIMIT_ENABLED MCP_SERVER_NAME MCP_SERVER_URL MCPSERVER_PORT
+"""
+
+
+@pytest.mark.parametrize("service", SERVICES.split())
+def test_what_kubernetes_makes_of_services_is_not_told_of(service: str) -> None:
+    made = {f"{service}_{end}": "x" for end in OF_A_SERVICE.split()}
+    assert list(variables(made, Configuration)) == []
+
+
+def test_what_images_and_platforms_set_is_not_told_of() -> None:
+    names = OF_THE_WORLD.split()
+    assert len(names) > 100
+    assert list(variables(dict.fromkeys(names, "x"), Configuration)) == []
+
+
+@pytest.mark.parametrize(
+    "service",
+    [
+        "server--name",
+        "deny--keys",
+        "toolsets--postgres",
+        "authentication--schemes--apikey--keys--evil",
+        "authentication--schemes--bearer--allowedclientids--0",
+        "ratelimits--tools--x",
+    ],
+)
+def test_who_may_name_a_service_can_only_close_the_endpoint(tmp_path: Path, service: str) -> None:
+    """A name with two hyphens becomes one of ours; `enableServiceLinks: false` keeps it out."""
+    name = service.upper().replace("-", "_")
+    refused(tmp_path, FULL, {f"{name}_{end}": "tcp://10.0.0.1:80" for end in OF_A_SERVICE.split()})
+
+
 def test_names_that_fit_are_not_told_of() -> None:
     fitting = {
         "Authentication__DefaultScheme": "x",

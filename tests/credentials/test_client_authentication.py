@@ -1,6 +1,7 @@
 """How the application proves to be it: secrets, certificates in a vault, a managed identity."""
 
 import base64
+import os
 import time
 from pathlib import Path
 
@@ -337,7 +338,7 @@ async def test_an_assertion_is_read_anew_from_its_file(
 ) -> None:
     file = tmp_path / "token"
     credentials = make.on_behalf_of(SignedAssertion(str(file)))
-    for number, assertion in enumerate(["of-this-hour", "of-the-next"]):
+    for number, assertion in enumerate(["of.this.hour", "of.the.next"]):
         file.write_text(f"{assertion}\n")
         azure.entra.applications[CLIENT] = Application(federated={assertion})
         got = await credentials.of(user(azure, number)).get_token(ARM)
@@ -345,7 +346,13 @@ async def test_an_assertion_is_read_anew_from_its_file(
     assert azure.entra.calls.count("token") == 2
 
 
-@pytest.mark.parametrize("content", [None, b"\xff\xfe"])
+PEM = b"-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----\n"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [None, b"", b"\n", b"\xff\xfe", PEM, b"a.b", b"a.b.c\nd.e.f", b"a.b." + b"c" * 70_000],
+)
 async def test_a_file_without_an_assertion_is_told(
     azure: FakeAzure, make: Maker, tmp_path: Path, content: bytes | None
 ) -> None:
@@ -353,9 +360,34 @@ async def test_a_file_without_an_assertion_is_told(
     if content is not None:
         file.write_bytes(content)
     credentials = make.on_behalf_of(SignedAssertion(str(file)))
-    with pytest.raises(CredentialRefused, match=r"workload\.identity/use"):
+    with pytest.raises(CredentialRefused, match=r"workload\.identity/use") as caught:
         await credentials.of(user(azure)).get_token(ARM)
     assert azure.entra.calls.count("token") == 0
+    assert "BEGIN" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder"])
+async def test_what_is_no_file_keeps_no_thread_and_fills_no_memory(
+    azure: FakeAzure, make: Maker, tmp_path: Path, kind: str
+) -> None:
+    file = {"pipe": tmp_path / "pipe", "device": Path("/dev/zero"), "folder": tmp_path}[kind]
+    if kind == "pipe":
+        os.mkfifo(file)
+    credentials = make.on_behalf_of(SignedAssertion(str(file)), timeout=5)
+    with pytest.raises(CredentialRefused, match="holds no token"):
+        await credentials.of(user(azure)).get_token(ARM)
+
+
+async def test_an_assertion_behind_links_is_read_as_kubernetes_renews_it(
+    azure: FakeAzure, make: Maker, tmp_path: Path
+) -> None:
+    (tmp_path / "first").mkdir()
+    (tmp_path / "first" / "token").write_text("of.this.hour")
+    (tmp_path / "..data").symlink_to("first")
+    (tmp_path / "token").symlink_to("..data/token")
+    azure.entra.applications[CLIENT] = Application(federated={"of.this.hour"})
+    credentials = make.on_behalf_of(SignedAssertion(str(tmp_path / "token")))
+    assert (await credentials.of(user(azure)).get_token(ARM)).token
 
 
 def test_secrets_are_in_no_repr() -> None:

@@ -294,3 +294,63 @@ def test_a_broken_setting_is_told(tmp_path: Path, old: str, new: str, said: str)
     with pytest.raises(ConfigurationError) as caught:
         deployed(app_settings(infra=infra), tmp_path)
     assert said in str(caught.value)
+
+
+STARTS_WITHOUT = {
+    **OF_OTHERS,
+    "AZURE_CLIENT_ID": "no identity reads the vault then, and what comes from it is refused",
+    "Server__PublicUrl": "WEBSITE_HOSTNAME says the same, unless the URL is another one",
+    "Authentication__Enabled": "as in the packaged file",
+    "Authentication__DefaultPolicy__RequiredScopes__0": "any scope or role of the API will do",
+    "Authentication__Schemes__Bearer__Type": "the scheme's name says it",
+    "Authentication__Schemes__Bearer__ClientId": "the audience is there; on-behalf-of needs both",
+    "Authentication__Schemes__Bearer__Audience": "api://<client id> is, and a warning says so",
+    "Authentication__Schemes__Bearer__ClaimsMapping__NameClaim": "roles are named otherwise",
+    "Authentication__DefaultScheme": "with API keys: as in the packaged file, keys alone",
+    "Authentication__AdditionalSchemes__0": "tokens alone, and a warning says so",
+    "Authentication__Schemes__ApiKey__Type": "as in the packaged file",
+    "outboundAuthentication__clientCredential__managedIdentityClientId": "the app has no other",
+    "outboundAuthentication__user__clientCredential__managedIdentityClientId": "no other",
+    "outboundAuthentication__clientId": "the app has no system-assigned identity to use instead",
+    "outboundAuthentication__application__clientId": "the app has no system-assigned identity",
+    "outboundAuthentication__key__clientId": "the app has no system-assigned identity",
+    "Toolsets__postgres__Servers__sample__TokenScope": "the public cloud's",
+    "Toolsets__postgres__Servers__service__TokenScope": "the public cloud's",
+    "Toolsets__postgres__Servers__service__User": "the caller's name is not the identity's",
+}
+"""Settings that an app can lack and still serve, and what becomes of it. Each other closes it."""
+
+
+def test_without_any_other_setting_the_app_refuses_everything(tmp_path: Path) -> None:
+    started: set[str] = set()
+    for outbound, keys, postgres in COMBINATIONS:
+        given = {"outboundType": outbound, "apiKeys": keys, **(POSTGRES if postgres else {})}
+        settings = app_settings(given)
+        for name in settings:
+            try:
+                offered = deployed({n: v for n, v in settings.items() if n != name}, tmp_path)
+            except ConfigurationError:
+                continue
+            started.add(name)
+            authentication = offered.settings.authentication
+            assert authentication.enabled
+            assert not any(scheme.keys for scheme in authentication.key_schemes)
+    assert sorted(started) == sorted(set(STARTS_WITHOUT) & names_in_bicep())
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_keys_in_the_packaged_file_open_nothing_that_the_deployment_did_not(
+    tmp_path: Path, enabled: bool
+) -> None:
+    inline = {"Type": "ApiKey", "AllowInlineKeys": True, "Keys": {"k" * 40: {"Roles": ["x"]}}}
+    file = {
+        "Authentication": {
+            "Enabled": enabled,
+            "DefaultScheme": "ApiKey",
+            "Schemes": {"ApiKey": inline},
+        }
+    }
+    (tmp_path / CONFIGURATION_FILE).write_text(json.dumps(file))
+    settings = offer(tmp_path, {**app_settings(), **HOSTED}).settings
+    assert settings.authentication.enabled
+    assert list(settings.authentication.key_schemes) == []

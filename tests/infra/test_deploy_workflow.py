@@ -1,6 +1,7 @@
 """The workflow that deploys from GitHub."""
 
 import re
+from pathlib import PurePath
 from typing import Any
 
 import yaml
@@ -23,9 +24,9 @@ def test_the_workflow_signs_in_without_a_secret() -> None:
     assert "secrets." not in text
     assert workflow["permissions"] == {"contents": "read"}
     jobs = workflow["jobs"]
-    assert "permissions" not in jobs["test"]
+    assert [name for name, job in jobs.items() if "permissions" in job] == ["deploy"]
     assert jobs["deploy"]["permissions"] == {"contents": "read", "id-token": "write"}
-    assert jobs["deploy"]["needs"] == "test"
+    assert (jobs["deploy"]["needs"], jobs["package"]["needs"]) == ("package", "test")
     assert jobs["deploy"]["environment"]
     (login,) = [s for s in jobs["deploy"]["steps"] if s.get("uses", "").startswith("azure/login@")]
     assert set(login["with"]) == {"client-id", "tenant-id", "subscription-id"}
@@ -41,11 +42,21 @@ def test_the_workflow_pins_actions_and_puts_nothing_into_a_shell() -> None:
 
 
 def test_the_workflow_deploys_the_package_that_it_keeps() -> None:
-    steps = read()["jobs"]["deploy"]["steps"]
-    runs = [step.get("run", "") for step in steps]
-    (kept,) = [s["with"]["path"] for s in steps if s.get("uses", "").startswith("actions/upload-")]
-    assert f"azd deploy api --from-package {kept} --no-prompt" in runs
-    assert runs.index("make package") < runs.index("azd provision --no-prompt")
+    jobs = read()["jobs"]
+    packing = jobs["package"]["steps"]
+    assert "make package" in [step.get("run") for step in packing]
+    (kept,) = [s["with"] for s in packing if "upload-artifact" in s.get("uses", "")]
+    deploying = jobs["deploy"]["steps"]
+    (got,) = [s["with"] for s in deploying if "download-artifact" in s.get("uses", "")]
+    assert got == {"name": kept["name"], "path": str(PurePath(kept["path"]).parent)}
+    runs = [step.get("run", "") for step in deploying]
+    assert f"azd deploy api --from-package {kept['path']} --no-prompt" in runs
+
+
+def test_the_job_that_signs_in_installs_nothing() -> None:
+    """Whatever runs there can ask for a token of the pipeline."""
+    runs = [step.get("run", "") for step in read()["jobs"]["deploy"]["steps"]]
+    assert [run for run in runs if re.search(r"\b(make|pip|npm|uv|scripts|\.ci)\b", run)] == []
 
 
 def test_the_workflow_runs_what_a_change_must_pass() -> None:

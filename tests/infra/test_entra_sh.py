@@ -215,6 +215,17 @@ def test_a_name_that_is_none_is_told_once(line: CommandLine) -> None:
     )
 
 
+def test_a_pattern_is_no_name_of_a_file(line: CommandLine) -> None:
+    """Checked as the file it names, a pattern would reach Graph with whatever else is in it."""
+    (line.folder / "here").mkdir()
+    (line.folder / "here" / CLIENT).touch()
+    clients = f'{CLIENT[:-1]}[{CLIENT[-1]}"]'
+    started = ("sh", "-c", 'cd "$0" && exec sh "$@"', str(line.folder / "here"), SCRIPT)
+    done = line.run(*started, *FIRST, "--clients", clients)
+    assert done.returncode == 2
+    assert line.calls() == []
+
+
 def test_all_wrong_arguments_are_told_at_once(line: CommandLine) -> None:
     done = line.run("sh", SCRIPT, "--name", "x", "--scope", " ", "--identity", "me")
     assert [word in done.stderr for word in ("--name", "--scope", "--identity")] == [True] * 3

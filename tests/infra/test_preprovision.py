@@ -57,6 +57,21 @@ def test_an_application_of_that_name_keeps_its_uris_through_the_first_pass(
     assert deployed(line)["identifierUris"] == [URL]
 
 
+def test_who_owns_what_was_registered_is_told(line: CommandLine) -> None:
+    """An application of that name may have been there, and is taken over with its owners."""
+    people = [{"userPrincipalName": "mallory@contoso.com"}, {"displayName": "Pipeline"}]
+    line.when("ad", "owner", "list", CLIENT, says=people, first=True)
+    done = line.hook("preprovision", **BEFORE)
+    assert done.returncode == 0, done.stderr
+    assert "Its owners: mallory@contoso.com, Pipeline. Each can add a secret" in done.stdout
+
+
+def test_owners_that_may_not_be_read_stop_nothing(line: CommandLine) -> None:
+    line.when("ad", "owner", "list", status=1, complains="Insufficient privileges", first=True)
+    assert line.hook("preprovision", **BEFORE).returncode == 0
+    assert remembered(line) == {"ENTRA_CLIENT_ID": CLIENT}
+
+
 def test_a_registered_application_is_left_to_the_second_pass(line: CommandLine) -> None:
     done = line.hook("preprovision", **BEFORE, ENTRA_CLIENT_ID=CLIENT)
     assert done.returncode == 0, done.stderr

@@ -58,6 +58,14 @@ def test_a_bad_value_is_named_with_what_is_expected(name: str) -> None:
     assert f"azd env set {name} <value>" in found
 
 
+@pytest.mark.parametrize("name", variables.RULES)
+@pytest.mark.parametrize("text", ['"', "\\", "`id`", "$(id)", "${HOME}", "\nx", "\0", "'"])
+def test_nothing_in_a_value_ends_or_expands_a_string(name: str, text: str) -> None:
+    good = {"ALERT_EMAIL": "ops@example.com", "POSTGRES_ADMIN_NAME": "Database Admins"}
+    for value in (text, f"a{text}", f"{good.get(name, 'a')}{text}", f"{text}@example.com"):
+        assert len(variables.problems({**BEFORE, name: value})) == 1
+
+
 @pytest.mark.parametrize(
     "url",
     [

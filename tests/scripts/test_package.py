@@ -110,8 +110,10 @@ def test_the_time_of_the_source_is_the_time_of_the_files(
         ("*.pem", "Toolsets/Mine.PEM", "is a key or a certificate"),
         *(
             (f"*.{ending}", f"toolsets/mine.{ending}", "is a key or a certificate")
-            for ending in ("cer", "crt", "key", "p12", "pem", "pfx")
+            for ending in ("cer", "crt", "jks", "key", "p12", "pem", "pfx")
         ),
+        ("id_rsa*", "toolsets/id_rsa", "is a key or a certificate"),
+        ("id_ed25519*", "toolsets/id_ed25519.old", "is a key or a certificate"),
     ],
 )
 def test_what_must_stay_here_is_refused_by_name_when_the_ignore_file_lets_it_through(
