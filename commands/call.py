@@ -14,6 +14,7 @@ import mcp
 from mcp.client.streamable_http import streamable_http_client
 
 from commands import port, print_json, tell
+from commands.asking import ask
 from commands.run import development_key
 from shared.configuration.load import MCP_PATH
 from shared.http import is_loopback
@@ -159,7 +160,10 @@ async def _call(
         httpx2.AsyncClient(
             headers=headers, timeout=240, event_hooks=hooks, trust_env=False
         ) as http,
-        mcp.Client(streamable_http_client(url, http_client=http)) as client,
+        mcp.Client(
+            streamable_http_client(url, http_client=http),
+            elicitation_callback=ask if sys.stdin.isatty() else None,
+        ) as client,
     ):
         return await client.call_tool(tool, given, progress_callback=_tell_progress)
 
