@@ -11,7 +11,7 @@ from pycep import BicepParser
 
 from infra.lint.parser import parse
 from infra.lint.tokens import SyntaxProblem
-from infra.lint.tree import Declaration, Node, walk
+from infra.lint.tree import Declaration, Name, Node, walk
 
 TOP_LEVEL = ("main.bicep", "endpoint.bicep", "entra.bicep")
 """Files that are deployed by themselves; every other one is a module of one of them."""
@@ -52,6 +52,18 @@ class BicepFile:
     def nodes(self) -> Iterator[Node]:
         for declaration in self.declarations:
             yield from walk(declaration)
+
+    def reach(self, node: Node) -> Iterator[Node]:
+        """A node, everything below it, and what the variables in it stand for."""
+        waiting, seen = [node], set[str]()
+        while waiting:
+            for found in walk(waiting.pop()):
+                yield found
+                if isinstance(found, Name) and found.name not in seen:
+                    seen.add(found.name)
+                    variable = self.declared(found.name, "var")
+                    if variable is not None and variable.value is not None:
+                        waiting.append(variable.value)
 
     def finding(self, line: int, text: str, advice: str) -> Finding:
         return Finding(self.name, line, text, advice)

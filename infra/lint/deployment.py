@@ -13,7 +13,6 @@ from infra.lint.tree import Call, Declaration, Loop, Member, Name, Node, NonNull
 # `uniqueName` is what Microsoft Graph's objects are found by.
 _KNOWN_AT_START = {"id", "name", "type", "apiVersion", "uniqueName"}
 _EARLY = ("name", "scope", "parent")
-_DEEPEST = 8
 
 
 def check(folder: Folder) -> Iterator[Finding]:
@@ -38,15 +37,11 @@ def _early(file: BicepFile, declaration: Declaration) -> Iterator[Finding]:
             yield file.finding(node.line, text, "use the id or name of a resource, or a parameter")
 
 
-def _late(file: BicepFile, node: Node, depth: int = 0) -> Iterator[str]:
+def _late(file: BicepFile, node: Node) -> Iterator[str]:
     """What an expression takes from deployed resources, through variables too."""
-    for found in walk(node):
+    for found in file.reach(node):
         if isinstance(found, Call) and found.of is None and found.name == "reference":
             yield "reference(…)"
-        if isinstance(found, Name) and depth < _DEEPEST:
-            variable = file.declared(found.name, "var")
-            if variable is not None and variable.value is not None:
-                yield from _late(file, variable.value, depth + 1)
         if isinstance(found, Member):
             of = found.of.of if isinstance(found.of, NonNull) else found.of
             if isinstance(of, Name) and found.name not in _KNOWN_AT_START:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 
 from infra.lint.bicep_files import BicepFile, Finding, Folder
-from infra.lint.tree import Declaration, Member, Name, Node, Pair, Text, children, walk
+from infra.lint.tree import Declaration, Member, Name, Node, Pair, Text, children
 
 ROLES = {
     "b7e6dc6d-f1e8-4753-8033-0f276bb0955b": "Storage Blob Data Owner",
@@ -91,17 +91,11 @@ def _assignments(file: BicepFile) -> Iterator[Finding]:
             yield file.finding(resource.line, text, advice)
 
 
-def _is_role(file: BicepFile, node: Node, depth: int = 0) -> bool:
+def _is_role(file: BicepFile, node: Node) -> bool:
     """Whether a role definition's id is made somewhere in an expression, or it is a parameter."""
-    for found in walk(node):
-        if isinstance(found, Text) and _ROLE_TYPE in (found.literal or "").lower():
-            return True
-        if isinstance(found, Member) and found.name == "id":
-            return True
-        if isinstance(found, Name) and depth < 8:
-            variable = file.declared(found.name, "var")
-            if variable and variable.value and _is_role(file, variable.value, depth + 1):
-                return True
-            if file.declared(found.name, "param"):
-                return True
-    return False
+    return any(
+        (isinstance(found, Text) and _ROLE_TYPE in (found.literal or "").lower())
+        or (isinstance(found, Member) and found.name == "id")
+        or (isinstance(found, Name) and file.declared(found.name, "param") is not None)
+        for found in file.reach(node)
+    )

@@ -52,28 +52,15 @@ def _keys_listed(file: BicepFile) -> Iterator[Finding]:
             yield file.finding(node.line, text, "use the managed identity and a role instead")
 
 
-def secret_names(file: BicepFile) -> set[str]:
-    """Secure parameters, and the variables made of them."""
-    names = {p.name for p in file.of_kind("param") if p.decorator("secure")}
-    while True:
-        more = {
-            variable.name
-            for variable in file.of_kind("var")
-            if variable.value is not None and _mentions(variable.value, names)
-        }
-        if more <= names:
-            return names
-        names |= more
-
-
-def _mentions(node: Node, names: set[str]) -> bool:
-    return any(isinstance(found, Name) and found.name in names for found in walk(node))
+def _tells(file: BicepFile, node: Node) -> bool:
+    """Whether a secure parameter is in an expression, or in the variables it is made of."""
+    secure = {p.name for p in file.of_kind("param") if p.decorator("secure")}
+    return any(isinstance(found, Name) and found.name in secure for found in file.reach(node))
 
 
 def _outputs(file: BicepFile) -> Iterator[Finding]:
-    secrets = secret_names(file)
     for output in file.of_kind("output"):
-        if output.value is not None and _mentions(output.value, secrets):
+        if output.value is not None and _tells(file, output.value):
             text = f"output {output.name} tells a secret"
             yield file.finding(output.line, text, "remove it: outputs are kept in the deployment")
         elif is_secret(output.name):
@@ -88,7 +75,6 @@ def _last(setting: str) -> str:
 
 def _settings(file: BicepFile) -> Iterator[Finding]:
     """Nothing secret in an app setting, but for a reference to the vault."""
-    secrets = secret_names(file)
     variable = file.declared("appSettings", "var")
     holders: list[Node] = [variable] if variable else []
     for resource in file.of_kind("resource"):
@@ -100,6 +86,6 @@ def _settings(file: BicepFile) -> Iterator[Finding]:
             continue
         name = str(node.key.literal)
         refers = isinstance(node.value, Text) and str(node.value.parts[0]).startswith(_REFERENCE)
-        if _mentions(node.value, secrets) or (is_secret(_last(name)) and not refers):
+        if _tells(file, node.value) or (is_secret(_last(name)) and not refers):
             text = f"the setting {name} holds a secret in clear"
             yield file.finding(node.line, text, f"write {_REFERENCE}SecretUri=…)")
