@@ -12,6 +12,7 @@ import msgspec
 from shared.configuration.client_credential import (
     ClientCredentialSection,
     KindName,
+    Surroundings,
     read_credential,
     read_guid,
 )
@@ -25,7 +26,7 @@ from shared.configuration.outbound import (
     UseManagedIdentity,
     UseOnBehalfOf,
 )
-from shared.configuration.outbound_section import KINDS, Surroundings
+from shared.configuration.outbound_section import KINDS
 from shared.configuration.problems import Report
 from shared.validation import Path
 
@@ -154,11 +155,4 @@ def _credential(
         entry.token_exchange_url,
         entry.signed_assertion_file_disk_path,
     )
-    return read_credential(
-        given,
-        instance,
-        lambda key: (*at, _NAMES[key]),
-        report,
-        development=where.development,
-        token_file=where.token_file,
-    )
+    return read_credential(given, instance, lambda key: (*at, _NAMES[key]), report, where)

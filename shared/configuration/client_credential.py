@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from shared.configuration.authority import is_guid
+from shared.configuration.model import EntraScheme
 from shared.configuration.outbound import (
     ClientCredential,
     ClientSecret,
@@ -65,24 +66,33 @@ class ClientCredentialSection(msgspec.Struct, rename="camel", frozen=True):
         return f"<client credential {self.kind}>"
 
 
+class Surroundings(msgspec.Struct, frozen=True):
+    """What else decides how a section is read.
+
+    The scheme that takes tokens, development, and where workload identity puts its token.
+    """
+
+    scheme: EntraScheme | None
+    development: bool
+    azure_login: bool = False
+    token_file: str | None = None
+
+
 def read_credential(
     given: ClientCredentialSection,
     instance: str,
     blame: Callable[[str], Path],
     report: Report,
-    *,
-    development: bool,
-    token_file: str | None,
+    where: Surroundings,
 ) -> ClientCredential | None:
     """A client credential, or None when `report` says why not.
 
-    `instance` is the cloud's sign-in host, `blame` where the configuration has each key,
-    `token_file` where workload identity puts its token.
+    `instance` is the cloud's sign-in host, `blame` where the configuration has each key.
     """
     if given.kind == "SignedAssertionFile":
-        return _assertion(given.assertion_file or token_file, blame("assertionFile"), report)
+        return _assertion(given.assertion_file or where.token_file, blame("assertionFile"), report)
     if given.kind == "ClientSecret":
-        return _secret(given.secret, blame("secret"), report, development=development)
+        return _secret(given.secret, blame("secret"), report, development=where.development)
     id = given.managed_identity_client_id
     client_id = read_guid(id, blame("managedIdentityClientId"), report) if id else None
     if given.kind == "FederatedManagedIdentity":

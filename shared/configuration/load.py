@@ -27,6 +27,7 @@ from shared.configuration import (
     references,
 )
 from shared.configuration.azure_mcp import AzureAdSection, InboundSection
+from shared.configuration.client_credential import Surroundings
 from shared.configuration.deny import DenySection
 from shared.configuration.entra import DEVELOPMENT_IDENTITY_PORT, Circumstances
 from shared.configuration.log_level import LoggingSection
@@ -37,7 +38,7 @@ from shared.configuration.model import (
     Settings,
 )
 from shared.configuration.outbound import OutboundSettings
-from shared.configuration.outbound_section import OutboundSection, Surroundings
+from shared.configuration.outbound_section import OutboundSection
 from shared.configuration.poshmcp import PowerShellSection
 from shared.configuration.poshmcp_authentication import AuthenticationSection
 from shared.configuration.poshmcp_content import PromptsSection, ResourcesSection

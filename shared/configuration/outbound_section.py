@@ -14,11 +14,11 @@ from shared.configuration.authority import is_guid
 from shared.configuration.client_credential import (
     KEYS_OF,
     ClientCredentialSection,
+    Surroundings,
     read_credential,
     read_guid,
 )
 from shared.configuration.first_party import is_first_party
-from shared.configuration.model import EntraScheme
 from shared.configuration.outbound import (
     Application,
     CallerKind,
@@ -100,18 +100,6 @@ class OutboundSection(msgspec.Struct, rename="camel", frozen=True):
         Literal["toolError", "http401"],
         Meta(description="Ours: how Conditional Access' demands reach the client."),
     ] = "toolError"
-
-
-class Surroundings(msgspec.Struct, frozen=True):
-    """What else decides how the section is read.
-
-    The scheme that takes tokens, development, and where workload identity puts its token.
-    """
-
-    scheme: EntraScheme | None
-    development: bool
-    azure_login: bool = False
-    token_file: str | None = None
 
 
 def read_outbound(
@@ -209,14 +197,7 @@ def _application(
     path = (*at, "clientCredential")
     own = given.client_credential
     _refuse_others(own, "kind", own.kind, tuple(KEYS_OF[own.kind]), report, path)
-    credential = read_credential(
-        own,
-        instance,
-        lambda key: (*path, key),
-        report,
-        development=where.development,
-        token_file=where.token_file,
-    )
+    credential = read_credential(own, instance, lambda key: (*path, key), report, where)
     if client_id is None or credential is None:
         return None
     return Application(instance, read_guid(client_id, (*at, "clientId"), report), credential)
