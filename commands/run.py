@@ -11,7 +11,7 @@ from commands import FOLDER, environment, leave, port, print_json, tell, tell_pr
 from commands.config import write_development_profile
 from commands.identity import HOST, base_of, wanted_base
 from development import serving
-from development.directory import AGENT, USERS
+from development.directory import AGENT, SHORT_NAMES
 from development.from_configuration import registration_for
 from development.private_files import NotPrivate
 from development.serving import NotDevelopment, Served
@@ -175,10 +175,9 @@ Ctrl-C stops it."""
 
 def _how_to_sign_in(url: str, served: Served) -> str:
     option = f" --port {urlsplit(url).port}"
-    names = ", ".join(user.name.split()[0].lower() for user in USERS)
     return f"""
 Or sign in, at the development identity {served.authority}
   ./manage.py token{option}
-prints an access token (--user {names}; --app).
+prints an access token (--user {SHORT_NAMES}; --app).
 A client that signs in needs the URL and the client id {AGENT}.
 """

@@ -10,12 +10,11 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from commands import port, print_json, tell
-from development.directory import AGENT, DAEMON, DAEMON_SECRET, USERS, user_named
+from development.directory import AGENT, DAEMON, DAEMON_SECRET, SHORT_NAMES, USERS, user_named
 from shared.http import is_loopback
 
 METADATA_PATH = "/.well-known/oauth-protected-resource"
 _REDIRECT_URI = "http://localhost/signed-in"
-_NAMES = ", ".join(user.name.split()[0].lower() for user in USERS)
 _SECONDS = 15
 _MOST = 1024 * 1024
 
@@ -26,7 +25,7 @@ class Refused(Exception):
 
 def configure(parser: ArgumentParser) -> None:
     who = parser.add_mutually_exclusive_group()
-    who.add_argument("--user", default=USERS[0].login, help=f"sign in as one of: {_NAMES}")
+    who.add_argument("--user", default=USERS[0].login, help=f"sign in as one of: {SHORT_NAMES}")
     who.add_argument("--app", action="store_true", help="a token of an application, without a user")
     parser.add_argument(
         "--scope",
@@ -44,7 +43,7 @@ def configure(parser: ArgumentParser) -> None:
 def main(arguments: Namespace) -> int:
     user = user_named(arguments.user)
     if user is None:
-        tell(f"There is no user {arguments.user}. There are: {_NAMES}.")
+        tell(f"There is no user {arguments.user}. There are: {SHORT_NAMES}.")
         return 2
     if arguments.app and arguments.scope:
         tell("--scope is for users; an application gets every app role it has.")

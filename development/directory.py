@@ -39,8 +39,12 @@ class User:
     step_up: bool = False
 
     @property
+    def short_name(self) -> str:
+        return self.name.split()[0].lower()
+
+    @property
     def login(self) -> str:
-        return f"{self.name.split()[0].lower()}@postern.example"
+        return f"{self.short_name}@postern.example"
 
     @property
     def object_id(self) -> str:
@@ -63,13 +67,15 @@ USERS = (
         step_up=True,
     ),
 )
+SHORT_NAMES = ", ".join(user.short_name for user in USERS)
+"""What `manage.py token --user` takes, to be told."""
 
 
 def user_named(name: str) -> User | None:
     """The user of that login, first name or full name, in any case."""
     wanted = name.strip().lower()
     for user in USERS:
-        if wanted in (user.login, user.name.lower(), user.name.split()[0].lower()):
+        if wanted in (user.login, user.name.lower(), user.short_name):
             return user
     return None
 
