@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.commands.support import ROOT, WAIT, variables
+from tests.commands.support import ROOT, WAIT, manage, variables
 from tests.serving import Server, serving
 from tests.support import READER_KEY, configured, write_configuration
 
@@ -97,15 +97,7 @@ def test_ctrl_c_cancels_too(endpoint: Server) -> None:
 
 
 def test_without_a_terminal_nothing_is_asked(endpoint: Server) -> None:
-    command = [sys.executable, str(ROOT / "manage.py"), "call", "delete", "--arg", "name=x"]
-    done = subprocess.run(
-        [*command, "--url", endpoint.url],
-        env=variables({"POSTERN_API_KEY": READER_KEY}),
-        input="y\n",
-        capture_output=True,
-        encoding="utf-8",
-        timeout=WAIT,
-        check=False,
-    )
+    call = ("call", "delete", "--arg", "name=x", "--url", endpoint.url)
+    done = manage(ROOT, *call, environment={"POSTERN_API_KEY": READER_KEY}, given="y\n")
     assert done.returncode == 1
     assert "elicitation" in done.stderr
