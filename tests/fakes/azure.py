@@ -55,6 +55,7 @@ class FakeAzure:
         self.vault = self.add_vault()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
+        self._tunnels: set[asyncio.Task[None]] = set()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
 
@@ -129,10 +130,13 @@ class FakeAzure:
             await _listen(self._tls, self._over_tls, context),
             await _listen(self._plain, self.identity.handle, None),
         ]
-        proxy = await asyncio.start_server(self._tunnel, sock=self._proxy)
+        proxy = await asyncio.start_server(self._accept, sock=self._proxy)
         self._ready.set()
         await self._stop.wait()
         proxy.close()
+        for tunnel in self._tunnels:
+            tunnel.cancel()
+        await asyncio.gather(*self._tunnels, return_exceptions=True)
         for runner in runners:
             # Clients that keep connections would keep their other ends open after the loop.
             for connection in runner.server.connections if runner.server else ():
@@ -144,6 +148,12 @@ class FakeAzure:
         vault = self.vaults.get(request.host.partition(":")[0])
         return await (vault or self.entra).handle(request)
 
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tunnel = asyncio.ensure_future(self._tunnel(reader, writer))
+        self._tunnels.add(tunnel)
+        tunnel.add_done_callback(self._tunnels.discard)
+        tunnel.add_done_callback(lambda _: writer.transport.abort())
+
     async def _tunnel(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """A proxy for CONNECT that knows the way to the fakes only (RFC 9110 section 9.3.6)."""
         head = await reader.readuntil(b"\r\n\r\n")
@@ -151,11 +161,14 @@ class FakeAzure:
         target = int(port) if host == LOOPBACK else self._port_of(host)
         if target is None:
             writer.write(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
-            writer.close()
+            await _close(writer)
             return
         far_reader, far_writer = await asyncio.open_connection(LOOPBACK, target)
-        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        await asyncio.gather(_pump(reader, far_writer), _pump(far_reader, writer))
+        try:
+            writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            await asyncio.gather(_pump(reader, far_writer), _pump(far_reader, writer))
+        finally:
+            far_writer.transport.abort()
 
 
 class _Resolver(AbstractResolver):
@@ -198,7 +211,13 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         while data := await reader.read(65536):
             writer.write(data)
             await writer.drain()
+    await _close(writer)
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
     writer.close()
+    with suppress(OSError):
+        await writer.wait_closed()
 
 
 def _address(listener: socket.socket) -> str:

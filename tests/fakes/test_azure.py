@@ -1,11 +1,17 @@
 """The fakes as a process of its own meets them: by the real names, through a proxy."""
 
+import gc
 import os
+import socket
 import subprocess
 import sys
+import warnings
 from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
 
 from tests.fakes.azure import FakeAzure
+from tests.fakes.entra import HOST
 
 CLIENT = "33333333-0000-4000-8000-000000000003"
 
@@ -52,3 +58,17 @@ def test_the_certificates_are_checked(azure: FakeAzure) -> None:
     assert ended.returncode == 1
     assert "CERTIFICATE_VERIFY_FAILED" in ended.stderr
     assert azure.vault.calls.operations() == []
+
+
+def test_connections_through_the_proxy_end_with_it(tmp_path: Path) -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ResourceWarning)
+        with FakeAzure(tmp_path) as azure:
+            port = urlsplit(azure.environment()["HTTPS_PROXY"]).port
+            client = socket.create_connection(("127.0.0.1", port or 0), timeout=10)
+            client.sendall(f"CONNECT {HOST}:443 HTTP/1.1\r\n\r\n".encode())
+            assert client.recv(64).startswith(b"HTTP/1.1 200")
+        with client:
+            assert client.recv(64) == b""
+        gc.collect()
+    assert [str(warning.message) for warning in caught] == []
