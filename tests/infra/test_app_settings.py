@@ -1,6 +1,7 @@
 """App settings in Bicep, local.settings.example.json and the configuration agree, both ways."""
 
 import ast
+import functools
 import itertools
 import json
 import re
@@ -94,12 +95,14 @@ GIVEN = {
 }
 POSTGRES = {"postgresHost": "psql-x.postgres.database.azure.com", "postgresDatabase": "sample"}
 
+parsed = functools.cache(bicep_files.read)
+
 
 def app_settings(
     given: Mapping[str, Any] | None = None, *, infra: Path = INFRA, cloud: str = "AzureCloud"
 ) -> dict[str, str]:
     """The app settings that function-app.bicep sets for these parameters."""
-    folder, problems = bicep_files.read(infra)
+    folder, problems = parsed(infra)
     assert not problems
     values = Values(infra, folder.files["function-app.bicep"], {**GIVEN, **(given or {})}, cloud)
     found = values.of("appSettings")
@@ -109,7 +112,7 @@ def app_settings(
 
 def names_in_bicep() -> set[str]:
     """The names of all app settings, under every condition."""
-    folder, _ = bicep_files.read(INFRA)
+    folder, _ = parsed(INFRA)
     declared = folder.files["function-app.bicep"].declared("appSettings", "var")
     assert declared is not None
     return {str(n.key.literal) for n in walk(declared) if isinstance(n, Pair)}
