@@ -91,7 +91,7 @@ param logRetentionDays int = 30
 
 @description('Object id of whoever runs manage.py keys: with apiKeys they may write secrets in the vault. Empty: nobody.')
 @maxLength(36)
-param deployerPrincipalId string = deployer().objectId
+param keeperPrincipalId string = deployer().objectId
 
 var token = uniqueString(resourceGroup().id, environmentName)
 var suffix = 'postern-${token}'
@@ -154,7 +154,7 @@ module vault 'vault.bicep' = {
     location: location
     tags: tags
     principalId: identity.outputs.principalId
-    keeperPrincipalId: apiKeys ? deployerPrincipalId : ''
+    keeperPrincipalId: apiKeys ? keeperPrincipalId : ''
     privateNetwork: privateNetwork
     workspaceId: monitoring.outputs.workspaceId
   }

@@ -192,15 +192,21 @@ resource site 'Microsoft.Web/sites@2024-11-01' = {
   }
 }
 
-resource noBasicAuthentication 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-11-01' = [
-  for way in ['ftp', 'scm']: {
-    parent: site
-    name: way
-    properties: {
-      allow: false
-    }
+resource ftpCredentials 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-11-01' = {
+  parent: site
+  name: 'ftp'
+  properties: {
+    allow: false
   }
-]
+}
+
+resource scmCredentials 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-11-01' = {
+  parent: site
+  name: 'scm'
+  properties: {
+    allow: false
+  }
+}
 
 var url = empty(publicUrl) ? 'https://${site.properties.defaultHostName}/mcp' : publicUrl
 var exchanges = outboundType == 'JwtObo' || outboundType == 'ByCaller'

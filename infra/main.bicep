@@ -96,7 +96,7 @@ param logRetentionDays int = 30
 
 @description('Object id of whoever runs manage.py keys: with apiKeys they may write secrets in the vault. Empty: nobody.')
 @maxLength(36)
-param deployerPrincipalId string = deployer().objectId
+param keeperPrincipalId string = deployer().objectId
 
 resource resources 'Microsoft.Resources/resourceGroups@2024-11-01' = {
   name: empty(resourceGroupName) ? 'rg-${environmentName}' : resourceGroupName
@@ -131,7 +131,7 @@ module endpoint 'endpoint.bicep' = {
     postgresAdminType: postgresAdminType
     alertEmail: alertEmail
     logRetentionDays: logRetentionDays
-    deployerPrincipalId: deployerPrincipalId
+    keeperPrincipalId: keeperPrincipalId
   }
 }
 

@@ -32,7 +32,7 @@ param privateNetwork bool
 @minLength(1)
 param workspaceId string
 
-resource server 'Microsoft.DBforPostgreSQL/flexibleServers@2024-08-01' = {
+resource server 'Microsoft.DBforPostgreSQL/flexibleServers@2025-08-01' = {
   name: name
   location: location
   tags: tags
@@ -67,7 +67,7 @@ resource server 'Microsoft.DBforPostgreSQL/flexibleServers@2024-08-01' = {
 
 // The server takes one change at a time: each of the next waits for the one before.
 // 0.0.0.0 lets in every address of Azure, other customers' too, since those of Flex Consumption are not fixed. A token is needed all the same.
-resource fromAzure 'Microsoft.DBforPostgreSQL/flexibleServers/firewallRules@2024-08-01' = if (!privateNetwork) {
+resource fromAzure 'Microsoft.DBforPostgreSQL/flexibleServers/firewallRules@2025-08-01' = if (!privateNetwork) {
   parent: server
   name: 'from-azure'
   properties: {
@@ -76,7 +76,7 @@ resource fromAzure 'Microsoft.DBforPostgreSQL/flexibleServers/firewallRules@2024
   }
 }
 
-resource administrator 'Microsoft.DBforPostgreSQL/flexibleServers/administrators@2024-08-01' = {
+resource administrator 'Microsoft.DBforPostgreSQL/flexibleServers/administrators@2025-08-01' = {
   parent: server
   name: adminObjectId
   properties: {
@@ -87,7 +87,7 @@ resource administrator 'Microsoft.DBforPostgreSQL/flexibleServers/administrators
   dependsOn: [fromAzure]
 }
 
-resource database 'Microsoft.DBforPostgreSQL/flexibleServers/databases@2024-08-01' = {
+resource database 'Microsoft.DBforPostgreSQL/flexibleServers/databases@2025-08-01' = {
   parent: server
   name: 'sample'
   properties: {

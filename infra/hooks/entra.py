@@ -136,6 +136,8 @@ def _deploy(wanted: Registration, uris: list[str], identity: str) -> str:
         "toolsets": list(wanted.toolsets),
         "identityPrincipalId": identity,
     }
+    # A name is bound to the region of its first deployment: in another one it is refused.
+    name = f"entra-{wanted.location.replace(' ', '').lower()}-{wanted.name}"[:64]
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "entra.parameters.json")
         content = {
@@ -147,7 +149,7 @@ def _deploy(wanted: Registration, uris: list[str], identity: str) -> str:
         file.write_text(json.dumps(content), encoding="utf-8")
         outputs = az(
             *("deployment", "sub", "create", *wanted.subscription),
-            *("--name", f"entra-{wanted.name}"[:64], "--location", wanted.location),
+            *("--name", name, "--location", wanted.location),
             *("--template-file", str(INFRA / "entra.bicep"), "--parameters", f"@{file}"),
             *("--query", "properties.outputs"),
         )

@@ -63,7 +63,7 @@ RULES: Mapping[str, Rule] = {
         r"[\w.()-]{0,89}[\w()-]",
         "at most 90 letters, digits and . _ - ( ), without a dot at its end",
     ),
-    "AZURE_PRINCIPAL_ID": _GUID,
+    "KEEPER_PRINCIPAL_ID": _GUID,
     "ENTRA_BY": _one_of("bicep", "script", "existing"),
     "ENTRA_CLIENT_ID": _GUID,
     "ENTRA_TENANT_ID": _GUID,

@@ -1,6 +1,8 @@
 """Resource types and API versions come from a list: `api-versions.txt`, a type@version a line.
 
-What is not in it may be misspelt, a preview, or not looked at yet.
+What is not in it may be misspelt, a preview, or not looked at yet. The compiler's rule for this,
+use-recent-api-versions, stays off: what it finds depends on the day, and it takes no preview where
+there is nothing else.
 """
 
 import json

@@ -2,23 +2,29 @@
 
 The compiler refuses the one (BCP120) and warns of the other (BCP318): names, scopes, conditions and
 lengths of loops are calculated before anything is deployed, so nothing that a resource or module
-only then tells can be in them.
+only then tells can be in them. Some names must be known earlier still, to the compiler: they say
+which properties there are, and with a computed one it checks none (BCP225).
 """
 
 from collections.abc import Iterator
 
 from infra.lint.bicep_files import BicepFile, Finding, Folder
-from infra.lint.tree import Call, Declaration, Loop, Member, Name, Node, NonNull, When, walk
+from infra.lint.tree import Call, Declaration, Loop, Member, Name, Node, NonNull, Text, When, walk
 
 # `uniqueName` is what Microsoft Graph's objects are found by.
 _KNOWN_AT_START = {"id", "name", "type", "apiVersion", "uniqueName"}
 _EARLY = ("name", "scope", "parent")
+_TOLD_APART_BY_NAME = {
+    "Microsoft.Web/sites/basicPublishingCredentialsPolicies",
+    "Microsoft.Web/sites/config",
+}
 
 
 def check(folder: Folder) -> Iterator[Finding]:
     for file in folder.files.values():
         for declaration in file.of_kind("resource", "module"):
             yield from _early(file, declaration)
+            yield from _told_apart(file, declaration)
         yield from _guarded(file)
 
 
@@ -35,6 +41,15 @@ def _early(file: BicepFile, declaration: Declaration) -> Iterator[Finding]:
         for late in _late(file, node):
             text = f"{late} is known only after its deployment"
             yield file.finding(node.line, text, "use the id or name of a resource, or a parameter")
+
+
+def _told_apart(file: BicepFile, declaration: Declaration) -> Iterator[Finding]:
+    name = declaration.body.get("name") if declaration.body is not None else None
+    if declaration.of.partition("@")[0] in _TOLD_APART_BY_NAME and (
+        not isinstance(name, Text) or name.literal is None
+    ):
+        text = f"the compiler cannot tell which properties {declaration.name} has"
+        yield file.finding(declaration.line, text, "write the name out, once for each resource")
 
 
 def _late(file: BicepFile, node: Node) -> Iterator[str]:

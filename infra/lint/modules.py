@@ -12,6 +12,8 @@ from infra.lint.tree import Array, Declaration, Literal, Loop, Name, Node, Objec
 _MODULE_KEYS = {"name", "params", "scope", "dependsOn", "identity"}
 _AZD_VARIABLE = re.compile(r"\$\{([^}]*)\}")
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*(=.*)?", re.DOTALL)
+# azd puts whoever is signed in to it here, whatever was set.
+_FILLED_IN_BY_AZD = ("AZURE_PRINCIPAL_ID", "AZURE_PRINCIPAL_TYPE")
 # azd's variables are text, whatever the parameter is.
 _JSON_TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),
@@ -135,6 +137,9 @@ def _parameter_file(folder: Folder) -> Iterator[Finding]:
             if not _VARIABLE.fullmatch(variable):
                 text = f"${{{variable}}} is no variable of azd"
                 yield Finding(path.name, line, text, "write ${NAME} or ${NAME=default}")
+            if variable.partition("=")[0] in _FILLED_IN_BY_AZD:
+                text = f"${{{variable}}} is whoever azd runs as, and cannot be set"
+                yield Finding(path.name, line, text, "take a variable of another name")
     for parameter in main.of_kind("param"):
         if required(parameter) and parameter.name not in given:
             text = f"main.bicep needs the parameter {parameter.name}"

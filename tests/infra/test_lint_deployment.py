@@ -15,6 +15,13 @@ LATE = "identity.properties.principalId is"
     [
         (APP, "identity.id,", "identity.properties.principalId,", "  name: guid", LATE[:19]),
         (MAIN, "name: 'app'", "name: group.properties.x", "name: group", "group.properties is"),
+        (
+            APP,
+            "name: 'appsettings'",
+            "name: name",
+            "resource settings",
+            "which properties settings",
+        ),
         (MAIN, "'rg-${env", "'${reference('x').y}-${env", "reference", "reference(…) is known"),
         (
             MAIN,

@@ -57,6 +57,7 @@ def test_a_file_that_is_no_module_is_found(sample: Path) -> None:
         (MAIN, "Type: outboundType", "Type: 'X'", "outboundType: 'X'", "takes only JwtObo, None"),
         (JSON, '"count"', '"cont"', '"cont"', "main.bicep has no parameter cont"),
         (JSON, "${COUNT=4}", "${count:4}", '"count"', "${count:4} is no variable of azd"),
+        (JSON, "${COUNT=4}", "${AZURE_PRINCIPAL_ID}", '"count"', "whoever azd runs as"),
         (JSON, '"${COUNT=4}"', "[4]", '"count"', "count has no value of type int"),
         (JSON, '"environmentName"', '"count2"', "{", "needs the parameter environmentName"),
         (JSON, '"parameters"', '"parametres"', "{", "holds no parameters"),

@@ -37,6 +37,15 @@ def test_the_first_pass_registers_without_url_and_identity(line: CommandLine) ->
     assert remembered(line) == {"ENTRA_CLIENT_ID": CLIENT}
 
 
+def test_a_deployment_has_a_name_of_its_own_in_each_region(line: CommandLine) -> None:
+    """Azure refuses a name that was deployed in another region (InvalidDeploymentLocation)."""
+    for region in ("westeurope", "Sweden Central"):
+        done = line.hook("preprovision", **{**BEFORE, "AZURE_LOCATION": region})
+        assert done.returncode == 0, done.stderr
+    names = [call.after("--name") for call in line.calls(*DEPLOY)]
+    assert names == ["entra-westeurope-postern-dev", "entra-swedencentral-postern-dev"]
+
+
 def test_every_parameter_the_hooks_pass_is_one_of_entra_bicep(line: CommandLine) -> None:
     assert line.hook("preprovision", **BEFORE).returncode == 0
     tree = BicepParser().parse(text=(ROOT / "infra" / "entra.bicep").read_text("utf-8"))

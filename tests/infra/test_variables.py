@@ -20,7 +20,7 @@ BAD = {
     "AZURE_LOCATION": "west;europe",
     "AZURE_SUBSCRIPTION_ID": "mine",
     "AZURE_RESOURCE_GROUP_NAME": "ends.with.",
-    "AZURE_PRINCIPAL_ID": "me@example.com",
+    "KEEPER_PRINCIPAL_ID": "me@example.com",
     "ENTRA_BY": "hand",
     "ENTRA_CLIENT_ID": "postern",
     "ENTRA_TENANT_ID": "contoso.com",
