@@ -258,6 +258,8 @@ def test_no_spelling_hides_a_name(name: str, functions: Functions) -> None:
         "SELECT unnest.pg_sleep FROM unnest(ARRAY[1::float8])",
         "SELECT x.pg_sleep FROM coalesce(1::float8) AS x",
         "SELECT x.pg_sleep FROM CAST(1 AS float8) AS x",
+        "SELECT x.pg_sleep FROM t LEFT JOIN json_populate_record(1::float8, '{}') AS x ON false",
+        "SELECT x.pg_sleep FROM t LEFT JOIN jsonb_populate_recordset(a, '[]') AS x ON false",
     ],
 )
 def test_functions_are_found_wherever_they_are_called(sql: str) -> None:
@@ -322,6 +324,7 @@ def test_what_may_be_a_call_after_a_dot_is_refused_unless_any_is_allowed(sql: st
         "SELECT x.v, x.ordinality FROM unnest(ARRAY[1]) WITH ORDINALITY AS x (v)",
         "SELECT x.key, x.value FROM jsonb_each('{}') AS x",
         "SELECT x.a FROM json_to_record('{}') AS x (a int)",
+        "SELECT x.a, x.b FROM json_populate_record(NULL::t, '{}') AS x (a, b)",
         "SELECT x.upper FROM unnest(ARRAY['a']) AS x",
     ],
 )
@@ -493,8 +496,7 @@ def test_no_function_that_is_never_allowed_has_become_unknown(shop: PostgresServ
 def test_functions_of_rows_return_nothing_else(shop: PostgresServer) -> None:
     found = shop.run(
         "SELECT proname FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace GROUP BY 1 "
-        "HAVING bool_and(prorettype IN ('record'::regtype, 'anyelement'::regtype) "
-        "AND prokind = 'f')"
+        "HAVING bool_and(prorettype = 'record'::regtype AND prokind = 'f')"
     )
     assert {name for (name,) in found} & ALLOWED == OF_ROWS
 
@@ -514,7 +516,13 @@ def test_only_functions_in_from_make_a_dot_a_call(shop: PostgresServer) -> None:
                 return False
 
         array = "unnest(ARRAY[1::float8])"
-        for source in (f"{array} AS x", f"ROWS FROM ({array}) AS x", "coalesce(1::float8) AS x"):
+        for source in (
+            f"{array} AS x",
+            f"ROWS FROM ({array}) AS x",
+            "coalesce(1::float8) AS x",
+            "(SELECT 1) AS y LEFT JOIN json_populate_record(1::float8, '{}') AS x ON false",
+            "(SELECT 1) AS y LEFT JOIN json_populate_recordset(1::float8, '[]') AS x ON false",
+        ):
             assert calls(source), source
         for source in (
             "(SELECT 1::float8) AS x",
@@ -524,7 +532,6 @@ def test_only_functions_in_from_make_a_dot_a_call(shop: PostgresServer) -> None:
             f"ROWS FROM ({array}, {array}) AS x",
             f"({array} AS y CROSS JOIN (SELECT 1) AS z) AS x",
             "json_to_record('{}') AS x (a float8)",
-            "json_populate_record(1::float8, '{}') AS x",
             "json_table('[1]', '$[*]' COLUMNS (v float8 PATH '$')) AS x",
             "pg_timezone_names() AS x",
         ):
