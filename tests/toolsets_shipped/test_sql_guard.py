@@ -1,6 +1,7 @@
 """What the guard takes and what it refuses, decided on PostgreSQL's own grammar."""
 
 import re
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -425,6 +426,15 @@ def test_a_megabyte_of_text_is_refused_before_it_is_read() -> None:
 )
 def test_what_is_nested_too_deeply_is_refused_and_ends_nothing(sql: str) -> None:
     assert refusal(sql) == "The query is nested too deeply. Send a simpler one."
+
+
+@pytest.mark.parametrize("row", ["/*" * 15_000 + "*/" * 15_000, "/**/" * 15_000, "+" * 60_000])
+def test_what_would_be_read_over_and_over_is_refused_unread(row: str) -> None:
+    began = time.process_time()
+    assert "256 signs such as = or - in a row" in refusal(f"SELECT 1 {row}")
+    assert time.process_time() - began < 0.5
+    assert accepts(f"SELECT '{'=' * 256}' /{'*' * 254}/").text
+    assert accepts(f"SELECT 1 {('/*' * 128 + ' ') * 100} {'*/ ' * 12_800}").text
 
 
 def test_a_long_list_is_not_deep() -> None:
