@@ -129,11 +129,12 @@ _NEVER = """
 
 _NEVER_BEGINNING_WITH = """
     autoprewarm_ binary_upgrade_ brin_desummarize_ brin_summarize_ connectby crosstab
-    cursor_to_xml dblink heap_force_ lo_ pg_advisory_ pg_backup_ pg_buffercache_ pg_clear_ pg_copy_
-    pg_create_ pg_drop_ pg_export_ pg_file_ pg_import_ pg_log_ pg_logdir_ pg_logical_ pg_ls_
-    pg_read_ pg_replication_ pg_restore_ pg_rotate_ pg_sleep pg_stat_force_ pg_stat_get_activity
-    pg_stat_get_backend_activity pg_stat_reset pg_stat_statements pg_switch_ pg_sync_
-    pg_try_advisory_ pg_wal_replay_ pgr_ postgres_fdw_ query_to_xml"""
+    cursor_to_xml database_to_xml dblink heap_force_ lo_ pg_advisory_ pg_backup_ pg_buffercache_
+    pg_clear_ pg_copy_ pg_create_ pg_drop_ pg_export_ pg_file_ pg_import_ pg_log_ pg_logdir_
+    pg_logical_ pg_ls_ pg_read_ pg_replication_ pg_restore_ pg_rotate_ pg_sleep pg_stat_force_
+    pg_stat_get_activity pg_stat_get_backend_activity pg_stat_reset pg_stat_statements
+    pg_switch_ pg_sync_ pg_try_advisory_ pg_wal_replay_ pgr_ postgres_fdw_ query_to_xml
+    schema_to_xml table_to_xml"""
 
 _NEVER_NAMES = frozenset(_NEVER.split())
 _NEVER_PREFIXES = tuple(_NEVER_BEGINNING_WITH.split())

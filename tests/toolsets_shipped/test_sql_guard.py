@@ -168,6 +168,7 @@ lo_create(0)|lo_unlink(1)|lo_get(1)|loread(1, 1)|lowrite(1, 'a')|set_config('a',
 pg_terminate_backend(1)|pg_cancel_backend(1)|pg_reload_conf()|pg_rotate_logfile()|pg_promote()
 pg_advisory_lock(1)|pg_try_advisory_lock(1)|pg_advisory_xact_lock(1)|pg_advisory_unlock_all()
 query_to_xml('SELECT 1', true, true, '')|query_to_xml_and_xmlschema('a', true, true, '')|cursor_to_xml('c', 1, true, true, '')
+table_to_xml('t', true, true, '')|schema_to_xml_and_xmlschema('a', true, true, '')|database_to_xml(true, true, '')
 ts_stat('SELECT a FROM t')|ts_rewrite('a', 'SELECT b')|dblink('', 'DELETE FROM t')|dblink_exec('a', 'b')
 dblink_connect('host=a')|crosstab('SELECT 1')|connectby('t', 'a', 'b', 'c', 0)|pg_notify('a', 'b')
 pg_switch_wal()|pg_create_restore_point('a')|pg_backup_start('a')|pg_wal_replay_pause()|pg_export_snapshot()
@@ -278,8 +279,6 @@ def test_functions_are_found_wherever_they_are_called(sql: str) -> None:
         "txid_current()",
         "pg_current_xact_id()",
         "current_setting('a')",
-        "table_to_xml('t', true, true, '')",
-        "database_to_xml(true, true, '')",
         "plant()",
         "public.lower('A')",
         '"LOWER"(1)',
