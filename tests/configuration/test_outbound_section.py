@@ -263,6 +263,14 @@ def test_anonymous_callers_get_something_only_when_it_says_so(tmp_path: Path) ->
     assert settings.strategies["anonymous"] == UseManagedIdentity()
 
 
+def test_an_empty_variable_does_not_turn_one_identity_into_another(tmp_path: Path) -> None:
+    section = {"type": "ByCaller", "key": {"type": "ManagedIdentity", "clientId": IDENTITY}}
+    environment = {f"{AT}__key__clientId": ""}
+    (problem,) = refused(tmp_path, text(section), environment)
+    assert problem.path == f"{AT}:key:clientId"
+    assert problem.source == f"environment variable {AT}__key__clientId"
+
+
 def test_keys_match_in_any_case_and_variables_do_for_all_of_it(tmp_path: Path) -> None:
     section = {
         "Type": "ByCaller",
@@ -382,6 +390,28 @@ def test_the_developers_login_is_for_development(tmp_path: Path) -> None:
         ),
         ({"type": "ByCaller", "anonymous": "JwtPassthrough"}, "anonymous", "sends a token on"),
         ({"type": "ByCaller", "user": {"type": "JwtObo"}}, "user:clientCredential", "missing"),
+        ({"type": "ManagedIdentity", "clientId": ""}, "clientId", "is empty"),
+        (
+            {"type": "ByCaller", "key": {"type": "ManagedIdentity", "clientId": ""}},
+            "key:clientId",
+            "is empty",
+        ),
+        (
+            {"type": "ClientCredentials", "tenantId": "", "clientCredential": INLINE},
+            "tenantId",
+            "is empty",
+        ),
+        (
+            {
+                "type": "JwtObo",
+                "clientCredential": {
+                    "kind": "FederatedManagedIdentity",
+                    "managedIdentityClientId": "",
+                },
+            },
+            "clientCredential:managedIdentityClientId",
+            "is empty",
+        ),
         ({"type": "Deny", "claimsChallenge": "http403"}, "claimsChallenge", "http401"),
         ("ManagedIdentity", "", "expected"),
     ],
