@@ -129,6 +129,12 @@ def test_passthrough_with_its_one_extra_line(tmp_path: Path) -> None:
         "api://00000002-0000-0ff1-ce00-000000000000",
         "123CD850-d9df-40bd-94d5-c9f07b7fa203",
         "HTTPS://GRAPH.microsoft.com",
+        "https://management.core.usgovcloudapi.net/",
+        "https://management.core.chinacloudapi.cn",
+        "https://dod-graph.microsoft.us",
+        "https://shop.blob.core.chinacloudapi.cn",
+        "https://search.azure.us",
+        "https://management.azure.com:443/",
     ],
 )
 def test_passing_on_tokens_of_microsofts_own_resources_is_refused(
@@ -138,6 +144,24 @@ def test_passing_on_tokens_of_microsofts_own_resources_is_refused(
     base = bearer(ValidAudiences=[audience])
     (problem,) = refused(tmp_path, text(section, base))
     assert (problem.path, "Microsoft's own" in problem.text) == (f"{AT}:type", True)
+
+
+@pytest.mark.parametrize(
+    "audience",
+    [
+        "api://invoices",
+        "https://invoices.azurewebsites.net",
+        "https://invoices.westeurope.cloudapp.azure.com/mcp",
+        "https://contoso.onmicrosoft.com/invoices",
+        "https://notmicrosoft.com",
+    ],
+)
+def test_an_audience_of_ones_own_may_be_passed_on(tmp_path: Path, audience: str) -> None:
+    section = {"type": "JwtPassthrough", "allowPassthrough": True}
+    settings, _ = load_text(tmp_path, text(section, bearer(ValidAudiences=[audience])))
+    passed = outbound(settings).strategies["user"]
+    assert isinstance(passed, UsePassthrough)
+    assert audience in passed.resources
 
 
 @pytest.mark.parametrize(
