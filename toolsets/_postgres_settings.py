@@ -30,7 +30,7 @@ class Server(msgspec.Struct, frozen=True, rename="pascal"):
     token_scope: Annotated[str, Meta(pattern=r"^[!-~]+\Z")] = (
         "https://ossrdbms-aad.database.windows.net/.default"  # noqa: S105
     )
-    ssl_root_cert: str | None = None
+    ssl_root_cert: Annotated[str, Meta(min_length=1)] | None = None
 
     def role(self, caller: Caller) -> str:
         """The PostgreSQL role of a caller. Raises ToolError when it has none.

@@ -2,19 +2,14 @@
 
 import re
 
-_HOSTS = re.compile(
-    r"https://([a-z0-9-]+\.)*("
-    r"graph\.microsoft\.(com|us)|graph\.windows\.net|microsoftgraph\.chinacloudapi\.cn"
-    r"|management\.(azure\.com|core\.windows\.net|usgovcloudapi\.net|chinacloudapi\.cn)"
-    r"|(vault|managedhsm)\.(azure\.net|usgovcloudapi\.net|azure\.cn)"
-    r"|storage\.azure\.com|(blob|dfs|file|queue|table)\.core\.(windows\.net|usgovcloudapi\.net)"
-    r"|database\.(windows\.net|usgovcloudapi\.net|chinacloudapi\.cn)"
-    r"|(cosmos|search|cognitiveservices|monitor|communication|batch)\.azure\.com"
-    r"|(servicebus|eventhubs|containerregistry)\.azure\.net"
-    r"|azconfig\.io|documents\.azure\.com|kusto\.windows\.net|analysis\.windows\.net"
-    r"|dev\.azuresynapse\.net|api\.loganalytics\.io|api\.fabric\.microsoft\.com"
-    r"|outlook\.office(365)?\.com|sharepoint\.com|dynamics\.com"
-    r")(/.*)?"
+# Microsoft's own, in every cloud; where it gives customers names, such as azurewebsites.net, is not
+# among them.
+_DOMAINS = re.compile(
+    r"https?://(?!.*\.cloudapp\.azure\.com)([a-z0-9-]+\.)*("
+    r"azure\.(com|net|us|cn)|windows\.net|(usgov|china)cloudapi\.(net|cn)"
+    r"|microsoft\.(com|us)|office(365)?\.(com|us)|(sharepoint|dynamics)\.(com|us|cn)|powerbi\.com"
+    r"|azconfig\.io|azuresynapse\.net|loganalytics\.io|visualstudio\.com"
+    r")(:[0-9]+)?(/.*)?"
 )
 # Azure AD Graph, Microsoft Graph, Power BI and others; Exchange, SharePoint and others.
 _NUMBERED = re.compile(r"0000000[0-9a-f]-0000-(0000-c000|0ff1-ce00)-000000000000")
@@ -32,4 +27,4 @@ def is_first_party(audience: str) -> bool:
     name = audience.lower().removeprefix("api://")
     if name in _APPLICATIONS or _NUMBERED.fullmatch(name):
         return True
-    return _HOSTS.fullmatch(audience.lower()) is not None
+    return _DOMAINS.fullmatch(audience.lower()) is not None

@@ -207,7 +207,10 @@ def _variables(root: Node, environment: Mapping[str, str]) -> list[Problem]:
         text = "keys are never read from environment variables; remove those named …__Keys__…"
         problems.append(Problem("Authentication:Schemes", "environment", text))
     for name in apply_environment(root, allowed, SECTIONS):
-        text = "does not fit the configuration; expected Section__Key, or Section__Key__0 for lists"
+        text = (
+            "does not fit the configuration, or is set twice in different spellings; expected "
+            "Section__Key, or Section__Key__0 for lists"
+        )
         problems.append(Problem(name, "environment", text))
     return problems
 

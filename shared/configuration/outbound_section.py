@@ -133,12 +133,17 @@ def _refuse_others(
     report: Report,
     at: Path = (SECTION,),
 ) -> None:
-    """An error for every key that is there and means nothing with this choice."""
+    """An error for every key that is there and means nothing with this choice, or is empty.
+
+    Empty is what a variable is that was meant to name an identity and does not; absent may mean
+    another identity, with more rights.
+    """
     for field in msgspec.structs.fields(section):
-        name = field.encode_name
-        if name in (chooser, "claimsChallenge", *meant) or getattr(section, field.name) is None:
-            continue
-        report.error((*at, name), f"means nothing with {chooser} {choice}; remove it")
+        name, value = field.encode_name, getattr(section, field.name)
+        if value == "":
+            report.error((*at, name), "is empty; expected a value, or the key removed")
+        elif value is not None and name not in (chooser, "claimsChallenge", *meant):
+            report.error((*at, name), f"means nothing with {chooser} {choice}; remove it")
 
 
 def _choice(kind: CallerKind, given: Choice, report: Report, where: Surroundings) -> Strategy:

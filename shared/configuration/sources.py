@@ -106,17 +106,22 @@ def apply_environment(root: Node, environment: Mapping[str, str], sections: set[
     """Set `Section__Key__0` variables in the tree; return the names that could not be set.
 
     Only variables whose first part is one of `sections` (in any case) take part. A list takes the
-    index of one of its items, or the next free one.
+    index of one of its items, or the next free one. Of two names for one setting neither is known
+    to be meant: the second is refused.
     """
     folded = {section.lower() for section in sections}
     refused = []
+    known = set[str]()
     for name in sorted(environment, key=_natural):
         parts = name.split("__")
         if len(parts) < 2 or parts[0].lower() not in folded:
             continue
         shown = _shown(parts)
         leaf = Node(environment[name], Source(f"{VARIABLE}{shown}"))
-        if len(parts) > MAX_DEPTH or not all(parts) or not _set(root, parts, leaf):
+        same = _variable(name)
+        fits = same not in known and len(parts) <= MAX_DEPTH and all(parts)
+        known.add(same)
+        if not (fits and _set(root, parts, leaf)):
             refused.append(shown)
     return refused
 

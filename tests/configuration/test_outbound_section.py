@@ -129,6 +129,12 @@ def test_passthrough_with_its_one_extra_line(tmp_path: Path) -> None:
         "api://00000002-0000-0ff1-ce00-000000000000",
         "123CD850-d9df-40bd-94d5-c9f07b7fa203",
         "HTTPS://GRAPH.microsoft.com",
+        "https://management.core.usgovcloudapi.net/",
+        "https://management.core.chinacloudapi.cn",
+        "https://dod-graph.microsoft.us",
+        "https://shop.blob.core.chinacloudapi.cn",
+        "https://search.azure.us",
+        "https://management.azure.com:443/",
     ],
 )
 def test_passing_on_tokens_of_microsofts_own_resources_is_refused(
@@ -138,6 +144,24 @@ def test_passing_on_tokens_of_microsofts_own_resources_is_refused(
     base = bearer(ValidAudiences=[audience])
     (problem,) = refused(tmp_path, text(section, base))
     assert (problem.path, "Microsoft's own" in problem.text) == (f"{AT}:type", True)
+
+
+@pytest.mark.parametrize(
+    "audience",
+    [
+        "api://invoices",
+        "https://invoices.azurewebsites.net",
+        "https://invoices.westeurope.cloudapp.azure.com/mcp",
+        "https://contoso.onmicrosoft.com/invoices",
+        "https://notmicrosoft.com",
+    ],
+)
+def test_an_audience_of_ones_own_may_be_passed_on(tmp_path: Path, audience: str) -> None:
+    section = {"type": "JwtPassthrough", "allowPassthrough": True}
+    settings, _ = load_text(tmp_path, text(section, bearer(ValidAudiences=[audience])))
+    passed = outbound(settings).strategies["user"]
+    assert isinstance(passed, UsePassthrough)
+    assert audience in passed.resources
 
 
 @pytest.mark.parametrize(
@@ -263,6 +287,14 @@ def test_anonymous_callers_get_something_only_when_it_says_so(tmp_path: Path) ->
     assert settings.strategies["anonymous"] == UseManagedIdentity()
 
 
+def test_an_empty_variable_does_not_turn_one_identity_into_another(tmp_path: Path) -> None:
+    section = {"type": "ByCaller", "key": {"type": "ManagedIdentity", "clientId": IDENTITY}}
+    environment = {f"{AT}__key__clientId": ""}
+    (problem,) = refused(tmp_path, text(section), environment)
+    assert problem.path == f"{AT}:key:clientId"
+    assert problem.source == f"environment variable {AT}__key__clientId"
+
+
 def test_keys_match_in_any_case_and_variables_do_for_all_of_it(tmp_path: Path) -> None:
     section = {
         "Type": "ByCaller",
@@ -382,6 +414,28 @@ def test_the_developers_login_is_for_development(tmp_path: Path) -> None:
         ),
         ({"type": "ByCaller", "anonymous": "JwtPassthrough"}, "anonymous", "sends a token on"),
         ({"type": "ByCaller", "user": {"type": "JwtObo"}}, "user:clientCredential", "missing"),
+        ({"type": "ManagedIdentity", "clientId": ""}, "clientId", "is empty"),
+        (
+            {"type": "ByCaller", "key": {"type": "ManagedIdentity", "clientId": ""}},
+            "key:clientId",
+            "is empty",
+        ),
+        (
+            {"type": "ClientCredentials", "tenantId": "", "clientCredential": INLINE},
+            "tenantId",
+            "is empty",
+        ),
+        (
+            {
+                "type": "JwtObo",
+                "clientCredential": {
+                    "kind": "FederatedManagedIdentity",
+                    "managedIdentityClientId": "",
+                },
+            },
+            "clientCredential:managedIdentityClientId",
+            "is empty",
+        ),
         ({"type": "Deny", "claimsChallenge": "http403"}, "claimsChallenge", "http401"),
         ("ManagedIdentity", "", "expected"),
     ],

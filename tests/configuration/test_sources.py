@@ -138,6 +138,14 @@ def test_a_variable_that_fits_nowhere_is_named_and_changes_nothing(text: str, na
     assert root.plain() == before
 
 
+@pytest.mark.parametrize("other", ["server__name", "SERVER__Name", "Server__NAME"])
+def test_one_setting_by_two_names_is_refused(other: str) -> None:
+    (refused,) = apply_environment(node("{}"), {"Server__Name": "x", other: "y"}, SECTIONS)
+    assert refused in ("Server__Name", other)
+    hyphens = {"Server__Get-It": "x", "Server__Get_It": "y", "Server__Get__It": "z"}
+    assert len(apply_environment(node("{}"), hyphens, SECTIONS)) == 1
+
+
 def test_a_value_from_the_environment_names_its_variable() -> None:
     root = node('{"Server": {"Name": "a"}}')
     apply_environment(root, {"SERVER__NAME": "x"}, SECTIONS)

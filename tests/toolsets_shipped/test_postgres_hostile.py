@@ -86,6 +86,8 @@ SELECT ('numbers'::regclass).nextval
 SELECT xmlparse(DOCUMENT '<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]><a>&x;</a>') IS NULL
 SELECT query FROM pg_stat_activity
 SELECT * FROM pg_stat_get_activity(NULL)
+SELECT x.pg_stat_get_activity FROM (SELECT 1) AS y LEFT JOIN json_populate_record(NULL::int, '{}') AS x ON false
+SELECT x.pg_stat_get_activity FROM (SELECT 1) AS y LEFT JOIN jsonb_populate_recordset(NULL::int, '[]') AS x ON false
 SELECT rolpassword FROM pg_authid
 SELECT * FROM pg_hba_file_rules
 SELECT * FROM pg_file_settings

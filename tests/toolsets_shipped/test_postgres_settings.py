@@ -94,6 +94,7 @@ def test_settings_may_come_from_the_environment(tmp_path: Path) -> None:
         ({"Servers": {"shop": {**SHOP, "UserClaim": "email"}}}, "object_id"),
         ({"Servers": {"shop": {**SHOP, "User": ""}}}, "User"),
         ({"Servers": {"shop": {**SHOP, "TokenScope": "a b"}}}, "TokenScope"),
+        ({"Servers": {"shop": {**SHOP, "SslRootCert": ""}}}, "SslRootCert"),
         ({"Servers": {"shop": SHOP}, "MaxRows": 1_000_000}, "from 1 to 10000"),
         ({"Servers": {"shop": SHOP}, "AllowAnyFunktion": True}, "did you mean AllowAnyFunction"),
     ],
