@@ -69,7 +69,8 @@ class ClientCredentialSection(msgspec.Struct, rename="camel", frozen=True):
 class Surroundings(msgspec.Struct, frozen=True):
     """What else decides how a section is read.
 
-    The scheme that takes tokens, development, and where workload identity puts its token.
+    The scheme that takes tokens, development, whether tools may then act as the developer
+    (`azure_login`), and where workload identity puts its token.
     """
 
     scheme: EntraScheme | None
