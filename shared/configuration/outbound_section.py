@@ -4,20 +4,19 @@ The pull request has `ManagedIdentity`, `JwtPassthrough` and `JwtObo`; `ClientCr
 `ByCaller` are ours, as is everything that is described as such below.
 """
 
-import re
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
-from shared.configuration.authority import is_guid
+from shared.configuration.authority import is_guid, is_instance
 from shared.configuration.client_credential import (
     KEYS_OF,
     ClientCredentialSection,
     Surroundings,
     read_credential,
-    read_guid,
 )
+from shared.configuration.entra import read_guid
 from shared.configuration.first_party import is_first_party
 from shared.configuration.outbound import (
     Application,
@@ -35,7 +34,6 @@ from shared.validation import Path
 from shared.wording import either
 
 SECTION = "outboundAuthentication"
-_INSTANCE = re.compile(r"https://[^/?#@\s]+/?", re.IGNORECASE)
 KINDS: tuple[CallerKind, ...] = ("user", "application", "key", "anonymous")
 
 StrategyName = Literal["ManagedIdentity", "JwtObo", "ClientCredentials", "JwtPassthrough", "Deny"]
@@ -181,10 +179,12 @@ def _application(
         report.error((*at, "clientId"), "missing; expected the API's application (client) id")
     else:
         client_id = read_guid(client_id, (*at, "clientId"), report)
-    if given.instance is not None and not _INSTANCE.fullmatch(given.instance):
-        report.error(
-            (*at, "instance"), "cannot be used; expected https://login.microsoftonline.com/"
-        )
+    own_host = given.instance
+    if own_host is not None and not (
+        is_instance(own_host) and own_host.lower().startswith("https:")
+    ):
+        text = "cannot be used; expected https://login.microsoftonline.com/"
+        report.error((*at, "instance"), text)
     if given.client_credential is None:
         expected = f"expected an object with kind {either(KEYS_OF)}"
         report.error((*at, "clientCredential"), f"missing; {expected}")

@@ -440,6 +440,29 @@ def test_every_kind_knows_its_keys() -> None:
     assert set(KEYS_OF) == set(get_args(KindName))
 
 
+@pytest.mark.parametrize(
+    "section",
+    [
+        {"type": "ManagedIdentity", "clientId": SECRET},
+        {"type": "JwtObo", "clientId": SECRET, "clientCredential": INLINE},
+        {"type": "ClientCredentials", "tenantId": SECRET, "clientCredential": INLINE},
+        {
+            "type": "JwtObo",
+            "clientCredential": {
+                "kind": "FederatedManagedIdentity",
+                "managedIdentityClientId": SECRET,
+            },
+        },
+    ],
+)
+def test_a_secret_in_the_place_of_an_id_is_not_told(
+    tmp_path: Path, section: dict[str, Any]
+) -> None:
+    problems = refused(tmp_path, text(section))
+    assert "the value is no id" in str(problems)
+    assert SECRET not in str(problems)
+
+
 def test_no_secret_is_in_the_repr_of_what_is_read() -> None:
     read = OutboundSection(
         "JwtObo", client_credential=ClientCredentialSection("ClientSecret", SECRET)
