@@ -87,7 +87,7 @@ def main(arguments: Namespace) -> int:
         cause = _cause(error)
         if isinstance(cause, Refusal | mcp.MCPError):
             tell(f"The endpoint refused: {cause}")
-        elif isinstance(cause, OSError | httpx2.HTTPError | httpx2.InvalidURL):
+        elif isinstance(cause, OSError | OverflowError | httpx2.HTTPError | httpx2.InvalidURL):
             reason = str(cause) or type(cause).__name__
             hint = ". Is it running (make run)?" if here else ""
             tell(f"The endpoint at {url} could not be called: {reason}{hint}")

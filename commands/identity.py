@@ -50,7 +50,7 @@ def main(arguments: Namespace) -> int:
         if arguments.config is None:
             write_development_profile()
         listener = uvicorn_server.listen(HOST, arguments.port)
-    except (NotDevelopment, uvicorn_server.PortTaken, OSError) as error:
+    except (NotDevelopment, uvicorn_server.CannotListen, OSError) as error:
         tell(str(error))
         return 1
     base = base_of(listener)

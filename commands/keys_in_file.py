@@ -21,22 +21,26 @@ class KeyFile:
     def __init__(self, path: Path, scheme: str | None) -> None:
         self.path = path.resolve()
         self._content = _read(self.path)
-        schemes = _member(_member(self._content, "Authentication"), "Schemes")
-        found = {
+        schemes = _member(_member(self._content, "Authentication", {}), "Schemes", {})
+        of_keys = {
             name: given
             for name, given in schemes.items()
-            if str(_member(given, "Type", "")).lower() == "apikey"
-            and (scheme is None or name.lower() == scheme.lower())
+            if _member(given, "Type", "").lower() == "apikey"
         }
+        found = [name for name in of_keys if scheme is None or name.lower() == scheme.lower()]
         if len(found) != 1:
-            names = ", ".join(found) or "none"
+            names = ", ".join(of_keys) or "none"
             raise KeyProblem(
                 f"{path} needs a scheme of type ApiKey under Authentication:Schemes; "
                 f"name one with --scheme where there are several (there: {names})"
             )
-        (given,) = found.values()
+        given = of_keys[found[0]]
         name = next((one for one in given if one.lower() == "keys"), "Keys")
-        self._keys: dict[str, Any] = given.setdefault(name, {})
+        if given.get(name) is None:
+            given[name] = {}
+        self._keys: dict[str, Any] = given[name]
+        if not isinstance(self._keys, dict):
+            raise KeyProblem(f"{path}: {name} of {found[0]} is not an object; mend it by hand")
 
     def listing(self) -> list[Mapping[str, Any]]:
         """Each key by its position, with its id where it has one."""
@@ -111,8 +115,8 @@ def _read(path: Path) -> dict[str, Any]:
     return content
 
 
-def _member(value: Any, key: str, default: Any = None) -> Any:
-    """The member of an object by its name in any case."""
+def _member(value: Any, key: str, default: Any) -> Any:
+    """The member of an object by its name in any case; `default` unless it is of that type."""
     members = value.items() if isinstance(value, dict) else ()
     found = next((member for name, member in members if name.lower() == key.lower()), None)
-    return ({} if default is None else default) if found is None else found
+    return found if isinstance(found, type(default)) else default

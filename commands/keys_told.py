@@ -15,6 +15,7 @@ from shared.authentication import key_format
 
 NEVER = 0.0
 
+_DURATION = re.compile(r"([0-9]{1,6})([smhdw])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 
@@ -31,7 +32,7 @@ def key_id(text: str) -> str:
 
 def duration(text: str) -> float:
     """A time in seconds, such as 0, 90m, 24h or 7d, for argparse."""
-    match = re.fullmatch(r"([0-9]{1,6})([smhdw])", text)
+    match = _DURATION.fullmatch(text)
     if match is None and text != "0":
         raise ArgumentTypeError(f"{text!r} is not a time such as 24h, 7d or 0")
     return int(match[1]) * _SECONDS[match[2]] if match else 0.0
@@ -47,6 +48,10 @@ def moment(text: str) -> float:
         time_zone = given.tzinfo or UTC
         seconds = given.replace(tzinfo=time_zone).timestamp()
     except ValueError:
+        if _DURATION.fullmatch(text) is None:
+            raise ArgumentTypeError(
+                f"{text!r} is not a date such as 2030-12-31, a time from now such as 90d, or never"
+            ) from None
         seconds = now + duration(text)
     if seconds <= now:
         raise ArgumentTypeError(f"{text!r} is not in the future")
@@ -90,7 +95,7 @@ def tell_key(key: str, values: Mapping[str, Any], text: str, *, as_json: bool) -
     if as_json:
         print_json({**values, "key": key})
     else:
-        tell(f"{text} It is shown this once:")
+        tell(f"{text} The new key, shown this once:")
         print(key, flush=True)
 
 

@@ -47,7 +47,7 @@ def main(arguments: Namespace) -> int:
         write_development_profile()
     try:
         listener = uvicorn_server.listen(HOST, arguments.port)
-    except (uvicorn_server.PortTaken, OSError) as error:
+    except uvicorn_server.CannotListen as error:
         tell(f"{error} Choose another with --port (make run PORT=…); 0 takes a free one.")
         return 1
     number = listener.getsockname()[1]
@@ -65,7 +65,7 @@ def main(arguments: Namespace) -> int:
         listener.close()
         tell_problems(error.problems)
         return 1
-    except (NotDevelopment, NotPrivate, uvicorn_server.PortTaken, OSError) as error:
+    except (NotDevelopment, NotPrivate, uvicorn_server.CannotListen, OSError) as error:
         listener.close()
         tell(f"The development identity cannot be served (--no-identity leaves it out). {error}")
         return 1

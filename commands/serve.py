@@ -26,7 +26,7 @@ def main(arguments: Namespace) -> int:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
     try:
         listener = uvicorn_server.listen(arguments.host, arguments.port)
-    except (uvicorn_server.PortTaken, OSError) as error:
+    except uvicorn_server.CannotListen as error:
         tell(f"{error} Choose another with --host or --port.")
         return 1
     host, number = listener.getsockname()[:2]

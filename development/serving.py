@@ -45,7 +45,7 @@ def listen_near(host: str, port: int) -> socket.socket:
     """A listening socket on a port, or on a free one when that is taken or there is none such."""
     try:
         return uvicorn_server.listen(host, port if port < 65536 else 0)
-    except uvicorn_server.PortTaken:
+    except uvicorn_server.CannotListen:
         return uvicorn_server.listen(host, 0)
 
 

@@ -264,6 +264,7 @@ def _same_shape(value: Any, annotation: Any) -> bool:
 _REASONS = (
     ("Expected `str` matching regex", "does not match"),
     ("Expected `object` of length <=", "has too many members"),
+    ("Expected `object` of length >=", "has too few members"),
     ("of length <=", "is too long"),
     ("of length >=", "is too short"),
     ("` <", "is too large"),

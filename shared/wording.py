@@ -58,6 +58,8 @@ def _describe(info: inspect.Type) -> str:
         case inspect.ListType() | inspect.SetType() | inspect.VarTupleType():
             length = _length(info.min_length, info.max_length, "items", None)
             return f"a list{length}, each {_describe(info.item_type)}"
+        case inspect.DictType():
+            return "an object" + _length(info.min_length, info.max_length, "members", None)
         case inspect.UnionType(types=members):
             return either(_describe(member) for member in members)
         case _:

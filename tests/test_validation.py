@@ -221,6 +221,11 @@ def test_every_problem_is_found_at_once() -> None:
             Annotated[list[int], Meta(max_length=2)],
             [": is too long; a list of at most 2 items, each an integer"],
         ),
+        (
+            {},
+            Annotated[dict[str, int], Meta(min_length=1)],
+            [": has too few members; an object of at least 1 members"],
+        ),
         ([["x"]], list[list[int]], ["0.0: is a string; an integer"]),
         ({"title": 1}, Movie, ["title: is an integer; a string"]),
         ("x", int | None, [": is a string; an integer"]),

@@ -14,8 +14,8 @@ from shared.configuration.client_credential import (
     KindName,
     Surroundings,
     read_credential,
-    read_guid,
 )
+from shared.configuration.entra import read_guid
 from shared.configuration.outbound import (
     Application,
     CallerKind,

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from shared.configuration.authority import is_guid
+from shared.configuration.entra import read_guid
 from shared.configuration.model import EntraScheme
 from shared.configuration.outbound import (
     ClientCredential,
@@ -69,7 +69,8 @@ class ClientCredentialSection(msgspec.Struct, rename="camel", frozen=True):
 class Surroundings(msgspec.Struct, frozen=True):
     """What else decides how a section is read.
 
-    The scheme that takes tokens, development, and where workload identity puts its token.
+    The scheme that takes tokens, development, whether tools may then act as the developer
+    (`azure_login`), and where workload identity puts its token.
     """
 
     scheme: EntraScheme | None
@@ -148,9 +149,3 @@ def _secret(
             "kind FederatedManagedIdentity",
         )
     return ClientSecret(secret)
-
-
-def read_guid(value: str, at: Path, report: Report) -> str:
-    if not is_guid(value.lower()):
-        report.error(at, f'"{value}" is no id; expected a GUID')
-    return value.lower()

@@ -63,7 +63,7 @@ def read_scheme(
         given = _of_development(given, where)
     found = _authority(given, blame, report, development=where.development)
     rules = given.rules
-    client_id = _guid(rules.client_id, blame("ClientId"), report) if rules.client_id else None
+    client_id = read_guid(rules.client_id, blame("ClientId"), report) if rules.client_id else None
     stripped = (text.removesuffix("/") for text in (*given.audiences, client_id or ""))
     audiences = [a.lower() if authority.is_guid(a.lower()) else a for a in stripped if a]
     if not audiences:
@@ -72,7 +72,7 @@ def read_scheme(
     allowed = _guids(rules.allowed_tenants, blame("AllowedTenants"), report)
     clients = _guids(rules.allowed_client_ids, blame("AllowedClientIds"), report)
     grants = {
-        _guid(client, (*blame("ApplicationGrants"), client), report): frozenset(grant.roles)
+        read_guid(client, (*blame("ApplicationGrants"), client), report): frozenset(grant.roles)
         for client, grant in rules.application_grants.items()
     }
     if rules.signing_key_outage_seconds < rules.signing_key_refresh_seconds:
@@ -206,10 +206,11 @@ def _warn_of_no_match(scheme: EntraScheme, blame: Blame, report: Report) -> None
 
 
 def _guids(values: Names, path: Path, report: Report) -> frozenset[str]:
-    return frozenset(_guid(value, (*path, i), report) for i, value in enumerate(values))
+    return frozenset(read_guid(value, (*path, i), report) for i, value in enumerate(values))
 
 
-def _guid(value: str, path: Path, report: Report) -> str:
+def read_guid(value: str, path: Path, report: Report) -> str:
+    """An id in lower case; one that is none is an error and returned all the same."""
     if not authority.is_guid(value.lower()):
         # Longer than an id: perhaps a secret, in the wrong place.
         told = shown(value) if len(value) <= len(DEVELOPMENT_TENANT) else "the value"

@@ -4,20 +4,19 @@ The pull request has `ManagedIdentity`, `JwtPassthrough` and `JwtObo`; `ClientCr
 `ByCaller` are ours, as is everything that is described as such below.
 """
 
-import re
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
-from shared.configuration.authority import is_guid
+from shared.configuration.authority import is_guid, is_instance
 from shared.configuration.client_credential import (
     KEYS_OF,
     ClientCredentialSection,
     Surroundings,
     read_credential,
-    read_guid,
 )
+from shared.configuration.entra import read_guid
 from shared.configuration.first_party import is_first_party
 from shared.configuration.outbound import (
     Application,
@@ -35,7 +34,6 @@ from shared.validation import Path
 from shared.wording import either
 
 SECTION = "outboundAuthentication"
-_INSTANCE = re.compile(r"https://[^/?#@\s]+/?", re.IGNORECASE)
 KINDS: tuple[CallerKind, ...] = ("user", "application", "key", "anonymous")
 
 StrategyName = Literal["ManagedIdentity", "JwtObo", "ClientCredentials", "JwtPassthrough", "Deny"]
@@ -80,9 +78,7 @@ Choice = StrategyName | StrategySection | None
 
 class OutboundSection(msgspec.Struct, rename="camel", frozen=True):
     type: Annotated[
-        Literal[
-            "ManagedIdentity", "JwtObo", "ClientCredentials", "JwtPassthrough", "Deny", "ByCaller"
-        ],
+        Literal[StrategyName, "ByCaller"],
         Meta(description="As whom tools call Azure; ByCaller (ours) decides per kind of caller."),
     ]
     client_id: str | None = None
@@ -107,17 +103,13 @@ def read_outbound(
 ) -> OutboundSettings | None:
     """The section as settings, or None when `report` says why not."""
     before = len(report.problems)
-    at: Path = (SECTION,)
-    given = {name: getattr(section, name) for name in StrategySection.__struct_fields__}
-    strategies: dict[CallerKind, Strategy] = {}
+    _refuse_others(section, "type", section.type, _OF_TYPE[section.type] | {"anonymous"}, report)
+    strategies: dict[CallerKind, Strategy]
     if section.type == "ByCaller":
-        _refuse_others(section, "type", section.type, (*_OF_TYPE["ByCaller"], "anonymous"), report)
-        for kind in KINDS:
-            strategies[kind] = _choice(kind, getattr(section, kind), report, where)
+        strategies = {kind: _choice(kind, getattr(section, kind), report, where) for kind in KINDS}
     else:
-        allowed = (*_OF_TYPE[section.type], "anonymous")
-        _refuse_others(section, "type", section.type, allowed, report)
-        one = _strategy(StrategySection(**given), at, report, where)
+        given = {name: getattr(section, name) for name in StrategySection.__struct_fields__}
+        one = _strategy(StrategySection(**given), (SECTION,), report, where)
         strategies = dict.fromkeys(KINDS, one)
         strategies["anonymous"] = _choice("anonymous", section.anonymous, report, where)
     if any(problem.level == "error" for problem in report.problems[before:]):
@@ -129,7 +121,7 @@ def _refuse_others(
     section: msgspec.Struct,
     chooser: str,
     choice: str,
-    meant: tuple[str, ...],
+    meant: set[str],
     report: Report,
     at: Path = (SECTION,),
 ) -> None:
@@ -142,7 +134,7 @@ def _refuse_others(
         name, value = field.encode_name, getattr(section, field.name)
         if value == "":
             report.error((*at, name), "is empty; expected a value, or the key removed")
-        elif value is not None and name not in (chooser, "claimsChallenge", *meant):
+        elif value is not None and name not in meant | {chooser, "claimsChallenge"}:
             report.error((*at, name), f"means nothing with {chooser} {choice}; remove it")
 
 
@@ -154,7 +146,7 @@ def _choice(kind: CallerKind, given: Choice, report: Report, where: Surroundings
     kinds, why = _ONLY_FOR.get(section.type, (set(KINDS), ""))
     if kind not in kinds:
         report.error(at, f"{section.type} {why}; expected another strategy, or Deny")
-    _refuse_others(section, "type", section.type, tuple(_OF_TYPE[section.type]), report, at)
+    _refuse_others(section, "type", section.type, _OF_TYPE[section.type], report, at)
     return _strategy(section, at, report, where)
 
 
@@ -170,16 +162,16 @@ def _strategy(given: StrategySection, at: Path, report: Report, where: Surroundi
             return _passthrough(given, at, report, where)
     if given.type == "JwtObo" and where.scheme is None:
         report.error((*at, "type"), "needs users' tokens, and no scheme takes any")
+    unusable = Deny(f"{written} cannot be used")
     application = _application(given, at, report, where)
-    if application is None:
-        return Deny(f"{written} cannot be used")
     if given.type == "JwtObo":
-        return UseOnBehalfOf(application)
+        return UseOnBehalfOf(application) if application else unusable
     tenant = given.tenant_id or (where.scheme and where.scheme.authority.rpartition("/")[2])
     if not tenant or (given.tenant_id is None and not is_guid(tenant)):
         report.error((*at, "tenantId"), "missing; expected the id of the application's tenant")
-        return Deny(f"{written} cannot be used")
-    return UseClientCredentials(application, read_guid(tenant, (*at, "tenantId"), report))
+        return unusable
+    tenant = read_guid(tenant, (*at, "tenantId"), report)
+    return UseClientCredentials(application, tenant) if application else unusable
 
 
 def _application(
@@ -190,10 +182,14 @@ def _application(
     instance = given.instance or (scheme.authority.rpartition("/")[0] if scheme else None)
     if client_id is None:
         report.error((*at, "clientId"), "missing; expected the API's application (client) id")
-    if given.instance is not None and not _INSTANCE.fullmatch(given.instance):
-        report.error(
-            (*at, "instance"), "cannot be used; expected https://login.microsoftonline.com/"
-        )
+    else:
+        client_id = read_guid(client_id, (*at, "clientId"), report)
+    own_host = given.instance
+    if own_host is not None and not (
+        is_instance(own_host) and own_host.lower().startswith("https:")
+    ):
+        text = "cannot be used; expected https://login.microsoftonline.com/"
+        report.error((*at, "instance"), text)
     if given.client_credential is None:
         expected = f"expected an object with kind {either(KEYS_OF)}"
         report.error((*at, "clientCredential"), f"missing; {expected}")
@@ -201,11 +197,11 @@ def _application(
     instance = (instance or "https://login.microsoftonline.com").rstrip("/")
     path = (*at, "clientCredential")
     own = given.client_credential
-    _refuse_others(own, "kind", own.kind, tuple(KEYS_OF[own.kind]), report, path)
+    _refuse_others(own, "kind", own.kind, KEYS_OF[own.kind], report, path)
     credential = read_credential(own, instance, lambda key: (*path, key), report, where)
     if client_id is None or credential is None:
         return None
-    return Application(instance, read_guid(client_id, (*at, "clientId"), report), credential)
+    return Application(instance, client_id, credential)
 
 
 def _passthrough(given: StrategySection, at: Path, report: Report, where: Surroundings) -> Strategy:

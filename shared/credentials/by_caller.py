@@ -70,11 +70,12 @@ class Denied:
 
 @dataclass(frozen=True)
 class Around:
-    """What strategies are made with besides their settings; the rest of it is for tests.
+    """What strategies are made with besides their settings.
 
-    `development` means that callers may be invented; `vaults` are the endpoint's own. `reach` leads
-    sign-in hosts to where they really are, `transport` decides where the bytes of Azure's clients
-    go. `clock` is in seconds since the epoch, `monotonic` for how fresh certificates are.
+    `development` means that callers may be invented; `vaults` are the endpoint's own; `reach` leads
+    sign-in hosts to where they really are. The rest is for tests: `transport` decides where the
+    bytes of Azure's clients go, `timeout` is in seconds, `clock` in seconds since the epoch,
+    `monotonic` for how fresh certificates are.
     """
 
     development: bool = False

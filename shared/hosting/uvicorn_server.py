@@ -14,23 +14,23 @@ from shared.hosting.asgi import AsgiApplication
 _BACKLOG = 2048
 
 
-class PortTaken(Exception):
-    """Another program listens there already."""
+class CannotListen(Exception):
+    """Another program listens there already, or this one may not; the text says which."""
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket; port 0 takes a free one. Raises PortTaken, or OSError for the rest."""
+    """A listening socket; port 0 takes a free one. Raises CannotListen."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        listener.listen(_BACKLOG)
     except OSError as error:
         listener.close()
-        if error.errno == errno.EADDRINUSE:
-            raise PortTaken(f"Port {port} on {host} is taken.") from None
-        raise
-    listener.listen(_BACKLOG)
+        taken = error.errno == errno.EADDRINUSE
+        why = "is taken" if taken else f"cannot be listened on: {error.strerror}"
+        raise CannotListen(f"Port {port} on {host} {why}.") from None
     return listener
 
 

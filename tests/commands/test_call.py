@@ -236,7 +236,14 @@ def test_nothing_on_this_machine_asks_whether_it_runs(
 
 
 @pytest.mark.parametrize(
-    "url", ["http://127.0.0.1:1/mcp", "nonsense", "http://[bad/mcp", "ftp://127.0.0.1/mcp"]
+    "url",
+    [
+        "http://127.0.0.1:1/mcp",
+        "http://127.0.0.1:99999/mcp",
+        "nonsense",
+        "http://[bad/mcp",
+        "ftp://127.0.0.1/mcp",
+    ],
 )
 def test_an_endpoint_that_is_not_there_is_a_finding_without_a_traceback(
     url: str, holding: None, capsys: pytest.CaptureFixture[str]

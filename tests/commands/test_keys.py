@@ -6,13 +6,14 @@ import json
 import logging
 import stat
 import time
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from commands import keys
+from commands.keys_told import moment
 from shared.authentication import key_format
 from shared.authentication.vault_keys import VaultKeyRing
 from shared.key_vault import KeyVault, managed_identity
@@ -146,6 +147,15 @@ def test_a_key_can_be_given_an_end(line: Line, azure: FakeAzure, when: str, seco
 def test_an_end_may_be_a_date_in_utc(line: Line, azure: FakeAzure) -> None:
     line.create("--expires", "2040-01-02")
     assert azure.vault.newest(NAME).exp == 2209075200
+
+
+@pytest.mark.parametrize(
+    ("when", "told"),
+    [("2020-01-31", "in the future"), ("0d", "in the future"), ("2030-13-31", "such as 90d")],
+)
+def test_an_end_that_is_past_or_none_is_wrong_usage(when: str, told: str) -> None:
+    with pytest.raises(ArgumentTypeError, match=f"'{when}' is not .*{told}"):
+        moment(when)
 
 
 def test_what_is_too_long_for_tags_goes_into_the_value(line: Line, azure: FakeAzure) -> None:
@@ -550,6 +560,8 @@ def test_in_a_file_a_revoked_key_is_removed(line: Line, file: Path) -> None:
         ("{}", "there: none"),
         (json.dumps(content({"A": {"Type": "JwtBearer"}})), "there: none"),
         (json.dumps(content({"A": {"Type": "ApiKey"}, "B": {"Type": "apikey"}})), "there: A, B"),
+        ('{"Authentication": {"Schemes": ["ApiKey"]}}', "there: none"),
+        (json.dumps(content({"A": {"Type": "ApiKey", "Keys": ["k"]}})), "Keys of A is not"),
     ],
 )
 def test_a_file_that_cannot_be_edited_is_left_as_it_is(
@@ -564,8 +576,10 @@ def test_a_file_that_cannot_be_edited_is_left_as_it_is(
 
 def test_a_scheme_is_named_where_there_are_several(line: Line, tmp_path: Path) -> None:
     file = tmp_path / "settings.json"
-    schemes = {"ApiKey": {"Type": "ApiKey"}, "Other": {"Type": "ApiKey"}}
+    schemes = {"ApiKey": {"Type": "ApiKey", "Keys": None}, "Other": {"Type": "ApiKey"}}
     file.write_text(json.dumps(content(schemes)), encoding="utf-8")
+    assert line("create", "--file", str(file), "--scheme", "nosuch") == 1
+    assert "there: ApiKey, Other" in line.err
     assert line("create", "--file", str(file), "--scheme", "apikey") == 0
     assert list(keys_in(file)) == [line.out.strip()]
 

@@ -463,9 +463,17 @@ def test_what_needs_tokens_needs_a_scheme_that_takes_them(tmp_path: Path, type: 
 def test_an_application_and_a_tenant_have_to_be_known(tmp_path: Path) -> None:
     section = {"type": "ClientCredentials", "clientCredential": INLINE}
     problems = refused(tmp_path, text(section, KEYS))
-    assert {p.path for p in problems} == {f"{AT}:clientId"}
-    problems = refused(tmp_path, text({**section, "clientId": CLIENT_ID}, KEYS))
-    assert {p.path for p in problems} == {f"{AT}:tenantId"}
+    assert [p.path for p in problems] == [f"{AT}:clientId", f"{AT}:tenantId"]
+    (problem,) = refused(tmp_path, text({**section, "clientId": CLIENT_ID}, KEYS))
+    assert problem.path == f"{AT}:tenantId"
+
+
+def test_ids_are_looked_at_whatever_the_credential_lacks(tmp_path: Path) -> None:
+    credential = {"kind": "ClientSecret"}
+    section = {"type": "ClientCredentials", "clientId": "x", "tenantId": "y"}
+    problems = refused(tmp_path, text({**section, "clientCredential": credential}))
+    paths = ["clientId", "clientCredential:secret", "tenantId"]
+    assert [p.path for p in problems] == [f"{AT}:{path}" for path in paths]
 
 
 def test_several_tenants_need_one_named_for_the_application(tmp_path: Path) -> None:
@@ -484,6 +492,29 @@ def test_a_placeholder_is_told(tmp_path: Path) -> None:
 
 def test_every_kind_knows_its_keys() -> None:
     assert set(KEYS_OF) == set(get_args(KindName))
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        {"type": "ManagedIdentity", "clientId": SECRET},
+        {"type": "JwtObo", "clientId": SECRET, "clientCredential": INLINE},
+        {"type": "ClientCredentials", "tenantId": SECRET, "clientCredential": INLINE},
+        {
+            "type": "JwtObo",
+            "clientCredential": {
+                "kind": "FederatedManagedIdentity",
+                "managedIdentityClientId": SECRET,
+            },
+        },
+    ],
+)
+def test_a_secret_in_the_place_of_an_id_is_not_told(
+    tmp_path: Path, section: dict[str, Any]
+) -> None:
+    problems = refused(tmp_path, text(section))
+    assert "the value is no id" in str(problems)
+    assert SECRET not in str(problems)
 
 
 def test_no_secret_is_in_the_repr_of_what_is_read() -> None:

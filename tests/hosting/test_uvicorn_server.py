@@ -216,9 +216,12 @@ def test_nothing_secret_is_logged(server: Server) -> None:
     assert stranger not in log
 
 
-def test_a_taken_port_is_a_clear_error(server: Server) -> None:
-    with pytest.raises(uvicorn_server.PortTaken, match=f"Port {server.port} on 127.0.0.1 is taken"):
+def test_where_it_cannot_listen_it_says_why(server: Server) -> None:
+    taken = rf"Port {server.port} on 127.0.0.1 is taken\."
+    with pytest.raises(uvicorn_server.CannotListen, match=taken):
         uvicorn_server.listen("127.0.0.1", server.port)
+    with pytest.raises(uvicorn_server.CannotListen, match=r"192\.0\.2\.1 cannot .*: .*[a-z]\.$"):
+        uvicorn_server.listen("192.0.2.1", 0)
 
 
 @pytest.fixture(scope="module")

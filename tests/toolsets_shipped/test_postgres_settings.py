@@ -83,7 +83,7 @@ def test_settings_may_come_from_the_environment(tmp_path: Path) -> None:
     ("section", "said"),
     [
         ({}, "Toolsets:postgres:Servers"),
-        ({"Servers": {}}, "Servers"),
+        ({"Servers": {}}, "at least 1 members"),
         ({"Servers": {"shop": {"Host": "a"}}}, "databases"),
         ({"Servers": {"shop": {**SHOP, "Databases": []}}}, "Databases"),
         ({"Servers": {"shop": {**SHOP, "Host": "/var/run/postgresql"}}}, "Host"),
