@@ -67,7 +67,8 @@ def main(arguments: Namespace) -> int:
         given[name] = _value(value)
     url = arguments.url or f"http://127.0.0.1:{arguments.port}{MCP_PATH}"
     try:
-        here = is_loopback(urlsplit(url).hostname or "")
+        parts = urlsplit(url)
+        here = is_loopback(parts.hostname or "")
     except ValueError as error:
         tell(f"The endpoint at {url} could not be called: {error}")
         return 1
@@ -80,6 +81,9 @@ def main(arguments: Namespace) -> int:
         headers = {arguments.header: "\0"}
     if not all(value.isascii() and value.isprintable() for value in headers.values()):
         tell("The key or token is not one line of printable ASCII.")
+        return 2
+    if headers and parts.scheme == "http" and not here:
+        tell("Over http anybody on the way can read the key or token: give an https URL.")
         return 2
     try:
         result = asyncio.run(_call(url, headers, arguments.tool, given))

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from shared.configuration.authority import is_guid, is_instance
+from shared.configuration.authority import SIGN_IN_HOSTS, is_guid, is_instance, parse
 from shared.configuration.client_credential import (
     KEYS_OF,
     ClientCredentialSection,
@@ -31,7 +31,7 @@ from shared.configuration.outbound import (
 )
 from shared.configuration.problems import Report
 from shared.validation import Path
-from shared.wording import either
+from shared.wording import either, shown
 
 SECTION = "outboundAuthentication"
 KINDS: tuple[CallerKind, ...] = ("user", "application", "key", "anonymous")
@@ -184,12 +184,8 @@ def _application(
         report.error((*at, "clientId"), "missing; expected the API's application (client) id")
     else:
         client_id = read_guid(client_id, (*at, "clientId"), report)
-    own_host = given.instance
-    if own_host is not None and not (
-        is_instance(own_host) and own_host.lower().startswith("https:")
-    ):
-        text = "cannot be used; expected https://login.microsoftonline.com/"
-        report.error((*at, "instance"), text)
+    if given.instance is not None:
+        _check_instance(given.instance, (*at, "instance"), report)
     if given.client_credential is None:
         expected = f"expected an object with kind {either(KEYS_OF)}"
         report.error((*at, "clientCredential"), f"missing; {expected}")
@@ -202,6 +198,18 @@ def _application(
     if client_id is None or credential is None:
         return None
     return Application(instance, client_id, credential)
+
+
+def _check_instance(instance: str, at: Path, report: Report) -> None:
+    host = parse(f"{instance.rstrip('/')}/organizations") if is_instance(instance) else None
+    if host is None or host.scheme != "https":
+        report.error(at, "cannot be used; expected https://login.microsoftonline.com/")
+    elif not host.is_known:
+        report.warn(
+            at,
+            f"{shown(host.host)} is no sign-in host of Entra ID known here, and is sent callers' "
+            f"tokens and what the application proves itself with; expected one of {SIGN_IN_HOSTS}",
+        )
 
 
 def _passthrough(given: StrategySection, at: Path, report: Report, where: Surroundings) -> Strategy:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -252,6 +253,19 @@ def test_an_endpoint_that_is_not_there_is_a_finding_without_a_traceback(
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.startswith(f"The endpoint at {url} could not be called: ")
+
+
+def test_a_key_is_not_sent_in_clear_to_another_machine(
+    holding: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        # An address of this machine that is not among those that stay on it.
+        url = f"http://0.0.0.0:{listener.getsockname()[1]}/mcp"
+        assert manage.main(["call", "whoami", "--url", url]) == 2
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+    assert "give an https URL" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

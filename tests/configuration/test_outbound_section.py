@@ -265,6 +265,18 @@ def test_client_credentials_work_without_any_scheme_for_tokens(tmp_path: Path) -
     assert outbound(settings).strategies["key"] == UseClientCredentials(own, OTHER_TENANT)
 
 
+@pytest.mark.parametrize(
+    ("host", "known"), [("login.windows.net", True), ("login.microsoftonline.com.example", False)]
+)
+def test_a_sign_in_host_that_nobody_knows_is_warned_of(
+    tmp_path: Path, host: str, known: bool
+) -> None:
+    section = {"type": "JwtObo", "clientCredential": INLINE, "instance": f"https://{host}"}
+    _, report = load_text(tmp_path, text(section, bearer()))
+    warned = [p.text for p in report.problems if p.path == "outboundAuthentication:instance"]
+    assert [host in text for text in warned] == ([] if known else [True])
+
+
 def test_by_caller_takes_names_and_objects_and_denies_what_is_unset(tmp_path: Path) -> None:
     section = {
         "type": "ByCaller",
