@@ -2,7 +2,6 @@
 
 import logging
 import socket
-import threading
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
@@ -68,10 +67,12 @@ def main(arguments: Namespace) -> int:
             print_json(described(served))
         else:
             print(_told(served), flush=True)
-        threading.Event().wait()
+        while served.thread.is_alive():
+            served.thread.join(1)  # Not for ever: Ctrl-C in the moment before would go unnoticed.
     except KeyboardInterrupt:
         tell("Stopped.")
-    return leave(0)
+        return leave(0)
+    return leave(1)
 
 
 def base_of(listener: socket.socket) -> str:

@@ -71,8 +71,6 @@ class KeyVault:
         uri: str,
         credential: Callable[[], "AsyncTokenCredential"],
         *,
-        read_seconds: float = READ_SECONDS,
-        deadline_seconds: float = DEADLINE_SECONDS,
         transport: Callable[[], "AsyncHttpTransport[Any, Any]"] | None = None,
     ) -> None:
         self.uri = vault_uri(uri)
@@ -80,9 +78,9 @@ class KeyVault:
         self._make_transport = transport
         self._limits: dict[str, Any] = {
             "connection_timeout": CONNECT_SECONDS,
-            "read_timeout": read_seconds,
+            "read_timeout": READ_SECONDS,
         }
-        self._deadline = deadline_seconds
+        self._deadline = DEADLINE_SECONDS
         self._opened: tuple[SecretClient, AsyncTokenCredential] | None = None
         self._closed = False
 

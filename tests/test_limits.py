@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from shared.configuration.problems import ConfigurationError
+from shared.endpoint import Endpoint
 from tests.configuration.support import refused
 from tests.support import (
     OPS_KEY,
@@ -26,11 +27,18 @@ def limited(**limits: Any) -> dict[str, Any]:
     return {"RateLimits": limits}
 
 
+def limiting(folder: Path, **limits: Any) -> Endpoint:
+    """An endpoint for which no time passes, however busy the machine is between two requests."""
+    endpoint = endpoint_for(folder, limited(**limits))
+    endpoint._limiter._clock = lambda: 100.0
+    return endpoint
+
+
 @ERAS
 async def test_past_the_limit_the_answer_is_429_and_says_when_to_come_again(
     tmp_path: Path, modern: bool
 ) -> None:
-    endpoint = endpoint_for(tmp_path, limited(PerPrincipal={"PerMinute": 6, "Burst": 2}))
+    endpoint = limiting(tmp_path, PerPrincipal={"PerMinute": 6, "Burst": 2})
     body = message("tools/list", modern=modern)
     headers = routing_headers(body) if modern else {}
     responses = [await send(endpoint, body, headers) for _ in range(3)]
@@ -43,8 +51,7 @@ async def test_past_the_limit_the_answer_is_429_and_says_when_to_come_again(
 
 @ERAS
 async def test_a_tool_has_a_limit_of_its_own(tmp_path: Path, modern: bool) -> None:
-    limits = limited(Tools={"Greet": {"PerMinute": 60, "Burst": 1}})
-    endpoint = endpoint_for(tmp_path, limits)
+    endpoint = limiting(tmp_path, Tools={"Greet": {"PerMinute": 60, "Burst": 1}})
     params = {"name": "greet", "arguments": {"name": "Ada"}}
     body = message("tools/call", params, id=7, modern=modern)
     headers = routing_headers(body) if modern else {}
@@ -56,20 +63,20 @@ async def test_a_tool_has_a_limit_of_its_own(tmp_path: Path, modern: bool) -> No
 
 
 async def test_the_tools_list_for_curl_counts_too(tmp_path: Path) -> None:
-    endpoint = endpoint_for(tmp_path, limited(PerPrincipal={"PerMinute": 1, "Burst": 1}))
+    endpoint = limiting(tmp_path, PerPrincipal={"PerMinute": 1, "Burst": 1})
     statuses = [(await send(endpoint, b"", method="GET", path="/tools")).status for _ in range(2)]
     assert statuses == [200, 429]
 
 
 async def test_a_batch_counts_as_what_it_holds(tmp_path: Path) -> None:
-    endpoint = endpoint_for(tmp_path, limited(PerPrincipal={"PerMinute": 60, "Burst": 5}))
+    endpoint = limiting(tmp_path, PerPrincipal={"PerMinute": 60, "Burst": 5})
     batch = [message("ping", id=number) for number in range(4)]
     assert (await send(endpoint, batch)).status == 200
     assert (await send(endpoint, batch)).status == 429
 
 
 async def test_a_wrong_key_is_401_however_often(tmp_path: Path) -> None:
-    endpoint = endpoint_for(tmp_path, limited(PerPrincipal={"PerMinute": 1, "Burst": 1}))
+    endpoint = limiting(tmp_path, PerPrincipal={"PerMinute": 1, "Burst": 1})
     statuses = {(await send(endpoint, message("ping"), key="wrong")).status for _ in range(9)}
     assert statuses == {401}
 

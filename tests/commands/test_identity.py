@@ -1,15 +1,18 @@
 """`manage.py identity`: the development identity alone."""
 
 import json
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlencode
 
+import psutil
 import pytest
 
 from development.identity import TENANT
 from tests.commands.support import (
+    WAIT,
     Reply,
     Running,
     copy_of_the_project,
@@ -112,6 +115,16 @@ def test_the_api_is_registered_as_a_configuration_needs_it(tmp_path: Path, proje
         assert server.stop(signal.SIGINT) == 0
         assert server.log.read_text(encoding="utf-8").endswith("Stopped.\n")
     assert not (copy / "appsettings.Development.json").exists()
+
+
+def test_ctrl_c_that_does_not_wake_the_main_thread_stops_it_too(project: Path) -> None:
+    """As when it comes in the moment before that thread begins to wait; here another takes it."""
+    with running(project, "identity", "--port", "0", "--json", until="\n}") as server:
+        main = server.process.pid
+        other = next(one.id for one in psutil.Process(main).threads() if one.id != main)
+        os.kill(other, signal.SIGINT)
+        assert server.process.wait(WAIT) == 0
+        assert server.log.read_text(encoding="utf-8").endswith("Stopped.\n")
 
 
 def test_what_it_prints_is_not_in_its_log(alone: tuple[Path, Running]) -> None:

@@ -15,7 +15,9 @@ from shared.configuration.outbound import (
     Strategy,
     UseOnBehalfOf,
 )
+from shared.credential import CredentialRefused
 from shared.credentials.by_caller import Around, Credentials
+from shared.credentials.credential import CallerCredential
 from shared.credentials.entra_app import Reach
 from shared.credentials.tokens import Wanted
 from tests.fakes.azure import FakeAzure
@@ -118,6 +120,18 @@ def claims_of(token: str) -> dict[str, Any]:
     """The claims of a token, unverified."""
     claims: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
     return claims
+
+
+async def token_in_time(credential: CallerCredential, scope: str = ARM) -> str:
+    """A token of a credential that waits for so short a time that a busy machine may need longer:
+    then of one of the next tries."""
+    for _ in range(20):
+        try:
+            return (await credential.get_token(scope)).token
+        except CredentialRefused as refused:
+            if "did not answer within" not in str(refused):
+                raise
+    raise TimeoutError("not one of 20 tries was answered in time")
 
 
 def wanted(*scopes: str, **more: Any) -> Wanted:

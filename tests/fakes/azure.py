@@ -27,6 +27,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from azure.core.pipeline.transport import AioHttpTransport
 
 from tests.fakes import entra
+from tests.fakes.ending import hang_up
 from tests.fakes.entra import Application, FakeEntra
 from tests.fakes.faults import WAIT
 from tests.fakes.key_vault import FakeVault
@@ -55,7 +56,6 @@ class FakeAzure:
         self.vault = self.add_vault()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
-        self._tunnels: set[asyncio.Task[None]] = set()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
 
@@ -130,40 +130,32 @@ class FakeAzure:
             await _listen(self._tls, self._over_tls, context),
             await _listen(self._plain, self.identity.handle, None),
         ]
-        proxy = await asyncio.start_server(self._accept, sock=self._proxy)
+        proxy = await asyncio.start_server(self._tunnel, sock=self._proxy)
         self._ready.set()
         await self._stop.wait()
+        await hang_up(self._tls, self._plain, self._proxy)
         proxy.close()
-        for tunnel in self._tunnels:
-            tunnel.cancel()
-        await asyncio.gather(*self._tunnels, return_exceptions=True)
         for runner in runners:
-            # Clients that keep connections would keep their other ends open after the loop.
-            for connection in runner.server.connections if runner.server else ():
-                if connection.transport is not None:
-                    connection.transport.abort()
             await runner.cleanup()
 
     async def _over_tls(self, request: web.Request) -> web.StreamResponse:
         vault = self.vaults.get(request.host.partition(":")[0])
         return await (vault or self.entra).handle(request)
 
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        tunnel = asyncio.ensure_future(self._tunnel(reader, writer))
-        self._tunnels.add(tunnel)
-        tunnel.add_done_callback(self._tunnels.discard)
-        tunnel.add_done_callback(lambda _: writer.transport.abort())
-
     async def _tunnel(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """A proxy for CONNECT that knows the way to the fakes only (RFC 9110 section 9.3.6)."""
-        head = await reader.readuntil(b"\r\n\r\n")
-        host, _, port = head.split()[1].decode().rpartition(":")
-        target = int(port) if host == LOOPBACK else self._port_of(host)
-        if target is None:
-            writer.write(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
-            await _close(writer)
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+            host, _, port = head.split()[1].decode().rpartition(":")
+            target = int(port) if host == LOOPBACK else self._port_of(host)
+            if target is None:
+                writer.write(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
+                await _close(writer)
+                return
+            far_reader, far_writer = await asyncio.open_connection(LOOPBACK, target)
+        except (EOFError, OSError):
+            writer.close()
             return
-        far_reader, far_writer = await asyncio.open_connection(LOOPBACK, target)
         try:
             writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
             await asyncio.gather(_pump(reader, far_writer), _pump(far_reader, writer))

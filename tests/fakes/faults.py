@@ -89,34 +89,33 @@ def answer(
 
 
 class Faults:
-    """The faults of one service, by operation."""
+    """The faults of one service, by operation. Safe to change while the service runs."""
 
     def __init__(self) -> None:
         self._faults: dict[str, tuple[Fault, int | None]] = {}
         self._hanging: list[Callable[[], object]] = []
+        self._lock = threading.Lock()
 
     def set(self, operation: str, fault: Fault, times: int | None = None) -> None:
         """Let an operation fail from now on, or the next `times` times."""
-        self._faults[operation] = (fault, times)
+        with self._lock:
+            self._faults[operation] = (fault, times)
 
     def clear(self) -> None:
         """Everything works again; what hangs is answered."""
-        self._faults.clear()
-        while self._hanging:
-            self._hanging.pop()()
+        with self._lock:
+            self._faults.clear()
+            while self._hanging:
+                self._hanging.pop()()
 
     async def meet(self, request: web.Request, operation: str) -> web.StreamResponse | None:
         """Do wrong what is to go wrong with a request; None when it is to be answered."""
-        fault, times = self._faults.get(operation, (None, None))
+        released = asyncio.Event()
+        fault = self._take(operation, released)
         if fault is None:
             return None
-        if times is not None:
-            if times == 1:
-                del self._faults[operation]
-            else:
-                self._faults[operation] = (fault, times - 1)
         if fault.kind == "hang":
-            await self._hang()
+            await released.wait()
             return None
         if fault.kind == "answer":
             return respond(fault.status, fault.body, fault.headers)
@@ -129,11 +128,20 @@ class Faults:
             request.transport.abort()
         return response
 
-    async def _hang(self) -> None:
+    def _take(self, operation: str, released: asyncio.Event) -> Fault | None:
+        """The fault of an operation, now one time less. What it lets hang is `released` later."""
         loop = asyncio.get_running_loop()
-        released = asyncio.Event()
-        self._hanging.append(lambda: loop.call_soon_threadsafe(released.set))
-        await released.wait()
+        with self._lock:
+            fault, times = self._faults.get(operation, (None, None))
+            if fault is None:
+                return None
+            if times == 1:
+                del self._faults[operation]
+            elif times is not None:
+                self._faults[operation] = (fault, times - 1)
+            if fault.kind == "hang":
+                self._hanging.append(lambda: loop.call_soon_threadsafe(released.set))
+            return fault
 
 
 def respond(

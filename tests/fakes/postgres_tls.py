@@ -7,11 +7,14 @@ does here it does under TLS.
 
 import asyncio
 import contextlib
+import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
+
+from tests.fakes.ending import hang_up
 
 SSL_REQUEST = bytes.fromhex("0000000804d2162f")
 CANCEL_REQUEST_CODE = bytes.fromhex("04d2162e")
@@ -27,31 +30,25 @@ class Front:
     is: as Azure's own front does, it may look at the token that the password is.
     """
 
-    def __init__(self, socket: Path, context: ssl.SSLContext, manner: Manner) -> None:
+    def __init__(self, server: Path, context: ssl.SSLContext, manner: Manner) -> None:
         self.port = 0
         self.connections = 0
         self.cancels = 0
         self.admit: Callable[[str, str], None] | None = None
-        self._socket = socket
+        self._server = server
         self._context = context
         self._manner = manner
-        self._tasks: set[asyncio.Task[None]] = set()
 
     async def serve(self, ready: threading.Event, stop: asyncio.Event) -> None:
-        server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        async with server:
-            self.port = server.sockets[0].getsockname()[1]
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            server = await asyncio.start_server(self._accept, sock=listener)
+            self.port = listener.getsockname()[1]
             ready.set()
             await stop.wait()
+            await hang_up(listener)
             server.close()
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
         self.connections += 1
         try:
             with contextlib.suppress(OSError, EOFError, ssl.SSLError, TimeoutError):
@@ -59,7 +56,6 @@ class Front:
         except asyncio.CancelledError:
             pass
         finally:
-            self._tasks.discard(task)
             writer.transport.abort()
 
     async def _speak(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -77,7 +73,7 @@ class Front:
         await writer.start_tls(self._context)
         first = await reader.readexactly(8)
         self.cancels += first[4:] == CANCEL_REQUEST_CODE
-        behind, ahead = await asyncio.open_unix_connection(str(self._socket))
+        behind, ahead = await asyncio.open_unix_connection(str(self._server))
         try:
             if self.admit is None or first[4:] == CANCEL_REQUEST_CODE:
                 ahead.write(first)
@@ -129,9 +125,9 @@ async def _pipe(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> Non
 
 
 @contextlib.contextmanager
-def front(socket: Path, context: ssl.SSLContext, manner: Manner = "tls") -> Iterator[Front]:
-    """A front on a free port of 127.0.0.1, on a thread of its own."""
-    there = Front(socket, context, manner)
+def front(server: Path, context: ssl.SSLContext, manner: Manner = "tls") -> Iterator[Front]:
+    """A front for the server at a Unix socket: on a free port of 127.0.0.1, in its own thread."""
+    there = Front(server, context, manner)
     ready = threading.Event()
     stop = asyncio.Event()
     loops: list[asyncio.AbstractEventLoop] = []

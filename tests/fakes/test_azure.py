@@ -5,8 +5,10 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import warnings
 from collections.abc import Mapping
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -60,15 +62,32 @@ def test_the_certificates_are_checked(azure: FakeAzure) -> None:
     assert azure.vault.calls.operations() == []
 
 
-def test_connections_through_the_proxy_end_with_it(tmp_path: Path) -> None:
-    with warnings.catch_warnings(record=True) as caught:
+def test_connections_end_with_the_fakes(tmp_path: Path) -> None:
+    """Those through the proxy, those on which nothing was said, and those of just this moment."""
+    with warnings.catch_warnings(record=True) as caught, ExitStack() as clients:
         warnings.simplefilter("always", ResourceWarning)
         with FakeAzure(tmp_path) as azure:
-            port = urlsplit(azure.environment()["HTTPS_PROXY"]).port
-            client = socket.create_connection(("127.0.0.1", port or 0), timeout=10)
+            urls = azure.environment()["HTTPS_PROXY"], azure.entra.url, azure.identity.url
+            addresses = [("127.0.0.1", urlsplit(url).port or 0) for url in urls]
+            client, *_ = (
+                clients.enter_context(socket.create_connection(address, timeout=10))
+                for address in addresses
+            )
             client.sendall(f"CONNECT {HOST}:443 HTTP/1.1\r\n\r\n".encode())
             assert client.recv(64).startswith(b"HTTP/1.1 200")
-        with client:
+            knocking = [threading.Thread(target=knock, args=(address,)) for address in addresses]
+            for thread in knocking:
+                thread.start()
+        for thread in knocking:
+            thread.join()
+        with suppress(ConnectionError):
             assert client.recv(64) == b""
         gc.collect()
     assert [str(warning.message) for warning in caught] == []
+
+
+def knock(address: tuple[str, int]) -> None:
+    """Connect and leave, until nobody is there."""
+    with suppress(OSError):
+        while True:
+            socket.create_connection(address, timeout=10).close()

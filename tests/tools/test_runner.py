@@ -64,6 +64,15 @@ async def result_of(runner: Runner, annotation: Any, result: Any) -> Outcome:
     return await call(runner, returning(annotation, result))
 
 
+def hold_the_loop(until: threading.Event) -> None:
+    """Let no deadline of the call that comes next pass before its thread has set `until`.
+
+    The event loop first gives the thread its work, then waits here, and only then looks at time.
+    """
+    loop = asyncio.get_running_loop()
+    loop.call_soon(loop.call_soon, until.wait, CAP)
+
+
 def assert_failed_safely(outcome: Outcome, name: str = "example") -> None:
     """The caller learns that it failed and under which id, and not a word more."""
     text = f"{name} failed. The operator finds the reason under correlation id cid-1."
@@ -245,16 +254,18 @@ async def test_a_tool_that_swallows_cancellation_is_not_waited_for(
 async def test_a_tool_in_a_thread_past_its_deadline_is_told_that_nobody_waits(
     make_runner: MakeRunner,
 ) -> None:
-    abandoned = threading.Event()
+    started, abandoned = threading.Event(), threading.Event()
     seen: queue.Queue[tuple[bool, bool]] = queue.Queue()
 
     def late(context: ToolContext) -> str:
         """Wait."""
         before = context.cancelled
+        started.set()
         abandoned.wait(CAP)
         seen.put((before, context.cancelled))
         return "too late"
 
+    hold_the_loop(until=started)
     outcome = await call(make_runner(timeout=0.05), late)
     abandoned.set()
     assert outcome.kind == "timeout"
@@ -264,16 +275,18 @@ async def test_a_tool_in_a_thread_past_its_deadline_is_told_that_nobody_waits(
 async def test_a_call_that_waited_for_a_thread_past_its_deadline_never_runs(
     make_runner: MakeRunner,
 ) -> None:
-    release = threading.Event()
+    started, release = threading.Event(), threading.Event()
     ran: list[str] = []
 
     def work(name: str) -> str:
         """Work."""
         ran.append(name)
+        started.set()
         release.wait(CAP if name == "first" else 0)
         return name
 
     runner = make_runner(timeout=0.05, threads=1)
+    hold_the_loop(until=started)
     kinds = [(await call(runner, work, name=name)).kind for name in ("first", "second")]
     await asyncio.sleep(0)
     release.set()

@@ -28,6 +28,7 @@ from toolsets._postgres_connections import Key
 from toolsets._postgres_relay import AT_ONCE, Relay
 
 MANY = 3 * 1024 * 1024
+ASLEEP = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
@@ -370,7 +371,7 @@ async def test_a_query_is_cancelled_over_the_relay(shop: PostgresServer) -> None
     async with connection:
         cancelled = shop.front.cancels
         sleeping = asyncio.ensure_future(connection.execute(b"SELECT pg_sleep(60)"))
-        await asyncio.sleep(0.2)
+        await until(lambda: shop.run(ASLEEP) == [(1,)])
         sleeping.cancel()
         with pytest.raises(asyncio.CancelledError):
             await sleeping
