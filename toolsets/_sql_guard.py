@@ -63,7 +63,8 @@ def check(sql: str, *, max_bytes: int, functions: Functions) -> Statement:
     Does not check: which tables are read (the database's privileges decide), what a query costs,
     and what is called without being named as a function: unqualified operators, casts to types
     with checks, views, row security policies, and functions of a whole row of a table or subquery
-    written as a column (`t.f`). The READ ONLY transaction is what these run in.
+    written as a column (`t.f`). The READ ONLY transaction is what these run in. Nor a text for a
+    database in another encoding than UTF8, where the grammar reads names in another way.
     """
     encoded = sql.encode(errors="replace")
     if len(encoded) > max_bytes:

@@ -148,3 +148,14 @@ async def test_what_is_odd_means_the_same_to_guard_and_server(
     each_shop: PostgresServer, untouched: None, sql: str, rows: list[list[Any]]
 ) -> None:
     assert (await query(each_shop, sql, seconds=4.0)).rows == rows
+
+
+async def test_where_long_names_end_elsewhere_nothing_is_queried(each_shop: PostgresServer) -> None:
+    """In EUC_JP these two names are one: é has three bytes there, and 63 are what a name has."""
+    each_shop.run("CREATE DATABASE japanese ENCODING EUC_JP LOCALE 'C' TEMPLATE template0")
+    name = "é" * 21
+    sql = f"SELECT {name}.pg_read_file FROM unnest(ARRAY['PG_VERSION']) AS {name}a"  # noqa: S608
+    assert each_shop.run("SET client_encoding = UTF8", sql, database="japanese")
+    context = context_of(each_shop, "boss", server={"databases": ["japanese"]})
+    with pytest.raises(ToolError, match="has the encoding EUC_JP"):
+        await postgres_query("shop", "japanese", sql, context)
