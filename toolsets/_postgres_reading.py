@@ -59,11 +59,20 @@ _EXACT_IN_JSON = 2**53 - 1
 async def read(
     connection: "Connection", statement: Statement, parameters: Sequence[Value], caps: Caps
 ) -> Rows:
-    """Run a statement and take what fits.
+    """Run a statement and take what fits. Raises ToolError in a database that is not in UTF8.
+
+    In another encoding PostgreSQL cuts long names elsewhere and may change the case of other
+    letters than the guard, so that what are two names to the guard is one to the server.
 
     Rows are read one by one. Every value is cut on the server, so that one of a gigabyte does not
     reach this process, and the server stops after the last row that is wanted.
     """
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        raise ToolError(
+            f"The database has the encoding {encoding}, in which names may mean other things than "
+            "this tool takes them for. Only databases in UTF8 are queried."
+        )
     text, characters = statement.text, caps.characters
     if statement.explain:
         columns = [Column("QUERY PLAN", "text")]

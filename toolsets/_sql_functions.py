@@ -143,3 +143,8 @@ _NEVER_PREFIXES = tuple(_NEVER_BEGINNING_WITH.split())
 def is_never_allowed(name: str) -> bool:
     """Whether a function of this name is refused whatever the settings say."""
     return name in _NEVER_NAMES or name.startswith(_NEVER_PREFIXES)
+
+
+def is_never_allowed_of_a_row(name: str) -> bool:
+    """Whether it is one of those that take a row: `t.http` calls it where t has no such column."""
+    return name == "http" or name.startswith("pg_restore_")

@@ -10,7 +10,12 @@ import msgspec
 
 from shared import command_names
 from shared.tools import ToolError
-from toolsets._sql_functions import ALLOWED, OF_ROWS, is_never_allowed
+from toolsets._sql_functions import (
+    ALLOWED,
+    OF_ROWS,
+    is_never_allowed,
+    is_never_allowed_of_a_row,
+)
 
 if find_spec("pglast") is None:
     raise ImportError(
@@ -57,8 +62,9 @@ def check(sql: str, *, max_bytes: int, functions: Functions) -> Statement:
 
     Does not check: which tables are read (the database's privileges decide), what a query costs,
     and what is called without being named as a function: unqualified operators, casts to types
-    with checks, views, row security policies, and functions of a table's whole row written as a
-    column (`t.f`). The READ ONLY transaction is what these run in.
+    with checks, views, row security policies, and functions of a whole row of a table or subquery
+    written as a column (`t.f`). The READ ONLY transaction is what these run in. Nor a text for a
+    database in another encoding than UTF8, where the grammar reads names in another way.
     """
     encoded = sql.encode(errors="replace")
     if len(encoded) > max_bytes:
@@ -194,23 +200,24 @@ def _check_function(path: list[str], functions: Functions) -> None:
 
 
 def _called_in_from(ranges: Iterator[dict[str, Any]]) -> dict[str, set[str]]:
-    """What functions in FROM that return one value a row are known as, to their columns' names.
+    """What functions in FROM that return one value a row are known as, to the columns they are
+    given. Without, the column may be named by the function (`value`), or be the type's.
 
     Under one name in two places a query has only the columns that both have.
     """
     called: dict[str, set[str]] = {}
     for node in ranges:
-        items = [function["List"]["items"][0] for function in node["functions"]]
+        items = [each["List"]["items"][0] for each in node["functions"]]
         if len(items) > 1 or "ordinality" in node or "coldeflist" in node:
             continue  # A row then, which no function takes for a value.
-        path = _words(items[0].get("FuncCall", {}).get("funcname", []))
-        if path[-1:] and path[-1] in OF_ROWS:
+        *schema, function = _words(items[0].get("FuncCall", {}).get("funcname", [])) or [""]
+        if schema in ([], ["pg_catalog"]) and function in OF_ROWS:
             continue
         alias = node.get("alias", {})
-        name = alias.get("aliasname") or "".join(path[-1:])
+        name = alias.get("aliasname") or function
         if not name:
             raise Refused("Name what FROM calls: AS x.")
-        columns = set(_words(alias.get("colnames", []))) or {name}
+        columns = set(_words(alias.get("colnames", [])))
         called[name] = called.get(name, columns) & columns
     return called
 
@@ -222,6 +229,8 @@ def _fields(name: str, node: dict[str, Any], called: dict[str, set[str]]) -> lis
     if name == "ColumnRef":
         match _words(node["fields"]):
             case [of, column] if of in called and column not in called[of]:
+                return [column]
+            case [_, *_, column] if is_never_allowed_of_a_row(column):
                 return [column]
     return []
 

@@ -50,6 +50,8 @@ SELECT pg_read_file('/etc/passwd')
 SELECT ('/etc/passwd'::text).pg_read_file
 SELECT x.pg_read_file FROM unnest(ARRAY['/etc/passwd']) AS x
 SELECT x.lo_import FROM lower('/etc/passwd') AS x
+SELECT pg_read_file.pg_read_file FROM json_array_elements_text('["/etc/passwd"]') AS pg_read_file
+SELECT ts_stat.ts_stat FROM jsonb_array_elements_text('["SELECT to_tsvector(pg_sleep(9)::text)"]') AS ts_stat
 SELECT pg_ls_dir('.')
 SELECT * FROM pg_ls_logdir()
 SELECT (pg_backend_pid()).pg_terminate_backend
@@ -110,7 +112,7 @@ TAKEN: list[tuple[str, list[list[Any]]]] = [
     ("TABLE ONLY regulars ORDER BY id FETCH FIRST 1 ROWS WITH TIES", [[1, "Ada"]]),
     ("SELECT c FROM customer AS c WHERE c.id = 1", [["(1,Ada,2024-02-29)"]]),
     ("SELECT q.id FROM (SELECT (c).* FROM customer AS c) AS q WHERE q.id = 2", [[2]]),
-    ("SELECT x.x FROM generate_series(1, 2) AS x", [[1], [2]]),
+    ("SELECT x.x FROM generate_series(1, 2) AS x(x)", [[1], [2]]),
     ("SELECT NULL::void, NULL::cstring, NULL::record, 'x'::unknown", [[None, None, None, "x"]]),
     ("SELECT 'a'::\"char\", 'b'::char(3), 'plant()'::regprocedure", [["a", "b", "plant()"]]),
     ("SELECT repeat('a', 20000) ~ '^(a+)+$b'", [[False]]),
@@ -146,3 +148,14 @@ async def test_what_is_odd_means_the_same_to_guard_and_server(
     each_shop: PostgresServer, untouched: None, sql: str, rows: list[list[Any]]
 ) -> None:
     assert (await query(each_shop, sql, seconds=4.0)).rows == rows
+
+
+async def test_where_long_names_end_elsewhere_nothing_is_queried(each_shop: PostgresServer) -> None:
+    """In EUC_JP these two names are one: é has three bytes there, and 63 are what a name has."""
+    each_shop.run("CREATE DATABASE japanese ENCODING EUC_JP LOCALE 'C' TEMPLATE template0")
+    name = "é" * 21
+    sql = f"SELECT {name}.pg_read_file FROM unnest(ARRAY['PG_VERSION']) AS {name}a"  # noqa: S608
+    assert each_shop.run("SET client_encoding = UTF8", sql, database="japanese")
+    context = context_of(each_shop, "boss", server={"databases": ["japanese"]})
+    with pytest.raises(ToolError, match="has the encoding EUC_JP"):
+        await postgres_query("shop", "japanese", sql, context)

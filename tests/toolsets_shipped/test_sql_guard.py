@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 from psycopg.errors import DatatypeMismatch, UndefinedColumn
 
 from tests.fakes.postgres_server import PostgresServer
-from toolsets._sql_functions import ALLOWED, HARMLESS_THOUGH_VOLATILE, OF_ROWS, is_never_allowed
+from toolsets._sql_functions import (
+    ALLOWED,
+    HARMLESS_THOUGH_VOLATILE,
+    OF_ROWS,
+    is_never_allowed,
+    is_never_allowed_of_a_row,
+)
 from toolsets._sql_guard import Functions, Refused, Statement, check
 
 STRICT = Functions()
@@ -262,6 +268,8 @@ def test_no_spelling_hides_a_name(name: str, functions: Functions) -> None:
         "SELECT x.pg_sleep FROM CAST(1 AS float8) AS x",
         "SELECT x.pg_sleep FROM t LEFT JOIN json_populate_record(1::float8, '{}') AS x ON false",
         "SELECT x.pg_sleep FROM t LEFT JOIN jsonb_populate_recordset(a, '[]') AS x ON false",
+        "SELECT pg_sleep.pg_sleep FROM json_array_elements('[1]') AS pg_sleep",
+        "SELECT pg_sleep.pg_sleep FROM json_populate_record(NULL::t, '{}') AS pg_sleep",
     ],
 )
 def test_functions_are_found_wherever_they_are_called(sql: str) -> None:
@@ -303,6 +311,7 @@ def test_other_functions_are_refused_unless_any_is_allowed(call: str) -> None:
         "SELECT x.plant FROM unnest(ARRAY[1]) AS x, LATERAL (SELECT 1 FROM unnest(x) AS x (plant))",
         "SELECT 1 FROM unnest(a) AS x (plant), (SELECT x.plant FROM unnest(ARRAY[1]) AS x) AS y",
         "SELECT x.plant FROM t AS x, LATERAL (SELECT 1 FROM unnest(ARRAY[1]) AS x) AS y",
+        "SELECT plant.plant FROM unnest(a) AS plant",
     ],
 )
 def test_what_may_be_a_call_after_a_dot_is_refused_unless_any_is_allowed(sql: str) -> None:
@@ -317,7 +326,8 @@ def test_what_may_be_a_call_after_a_dot_is_refused_unless_any_is_allowed(sql: st
     [
         "SELECT t.plant, s.t.plant, d.s.t.plant FROM t",
         "SELECT q.plant FROM (SELECT (t.a).* FROM t) AS q",
-        "SELECT x.x FROM generate_series(1, 2) AS x",
+        "SELECT x FROM generate_series(1, 2) AS x",
+        "SELECT x.x FROM generate_series(1, 2) AS x (x)",
         "SELECT x.a FROM generate_series(1, 2) AS x (a)",
         "SELECT generate_series.generate_series FROM generate_series(1, 2)",
         "SELECT x.a, x.b FROM unnest(ARRAY[1], ARRAY[2]) AS x (a, b)",
@@ -330,6 +340,23 @@ def test_what_may_be_a_call_after_a_dot_is_refused_unless_any_is_allowed(sql: st
 )
 def test_columns_are_no_calls(sql: str) -> None:
     assert accepts(sql).text
+
+
+def test_a_function_of_rows_is_known_with_its_schema() -> None:
+    sql = "SELECT x.pg_sleep FROM {}json_each('{{}}') AS x"
+    assert accepts(sql.format(""), ANY).text
+    assert accepts(sql.format("pg_catalog."), ANY).text
+    assert "pg_sleep is never allowed" in refusal(sql.format("app."), ANY)
+
+
+@pytest.mark.parametrize("name", ["http", "pg_restore_relation_stats"])
+@pytest.mark.parametrize("functions", [STRICT, ANY])
+def test_a_row_is_given_to_no_function_that_is_never_allowed(
+    name: str, functions: Functions
+) -> None:
+    for column in (f"t.{name}", f"public.t.{name}"):
+        assert f"{name} is never allowed" in refusal(f"SELECT {column} FROM t", functions)  # noqa: S608
+    assert accepts(f"SELECT {name} FROM t", functions).text  # noqa: S608
 
 
 def test_what_from_calls_without_a_name_of_its_own_is_refused() -> None:
@@ -500,6 +527,16 @@ def test_no_function_that_is_never_allowed_has_become_unknown(shop: PostgresServ
         "pgr_dijkstra",
     }
     assert called - found == elsewhere
+
+
+def test_those_of_them_that_take_a_row_are_known(shop: PostgresServer) -> None:
+    found = shop.run(
+        "SELECT proname FROM pg_proc WHERE prokind = 'f' AND proargtypes[0] IN (SELECT oid "
+        "FROM pg_type WHERE typtype = 'c' OR typcategory = 'P')"
+    )
+    taking = {name for (name,) in found if is_never_allowed(name)}
+    assert taking == {"pg_restore_attribute_stats", "pg_restore_relation_stats"}
+    assert all(map(is_never_allowed_of_a_row, taking))
 
 
 def test_functions_of_rows_return_nothing_else(shop: PostgresServer) -> None:
