@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from shared.configuration.authority import SIGN_IN_HOSTS, is_guid, is_instance, parse
+from shared.configuration.authority import SIGN_IN_HOSTS, is_guid, parse
 from shared.configuration.client_credential import (
     KEYS_OF,
     ClientCredentialSection,
@@ -201,7 +201,7 @@ def _application(
 
 
 def _check_instance(instance: str, at: Path, report: Report) -> None:
-    host = parse(f"{instance.rstrip('/')}/organizations") if is_instance(instance) else None
+    host = parse(f"{instance.removesuffix('/')}/organizations")
     if host is None or host.scheme != "https":
         report.error(at, "cannot be used; expected https://login.microsoftonline.com/")
     elif not host.is_known:
