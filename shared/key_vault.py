@@ -27,6 +27,8 @@ READ_SECONDS = 10.0
 DEADLINE_SECONDS = 30.0
 """How long one call, or one page of a list, may take with sign-in and everything."""
 
+_LIMITS: dict[str, Any] = {"connection_timeout": CONNECT_SECONDS, "read_timeout": READ_SECONDS}
+
 
 @dataclass(frozen=True, slots=True)
 class Properties:
@@ -76,26 +78,19 @@ class KeyVault:
         self.uri = vault_uri(uri)
         self._make_credential = credential
         self._make_transport = transport
-        self._limits: dict[str, Any] = {
-            "connection_timeout": CONNECT_SECONDS,
-            "read_timeout": READ_SECONDS,
-        }
-        self._deadline = DEADLINE_SECONDS
         self._opened: tuple[SecretClient, AsyncTokenCredential] | None = None
         self._closed = False
 
     async def secrets(self) -> AsyncIterator[Properties]:
         """All secrets of the vault, by pages: each as its newest version is."""
-        async for page in self._pages(
-            lambda: self._client().list_properties_of_secrets(**self._limits)
-        ):
+        async for page in self._pages(lambda: self._client().list_properties_of_secrets(**_LIMITS)):
             for one in page:
                 yield one
 
     async def versions(self, name: str) -> list[Properties]:
         """All versions of a secret, in no order. Raises SecretMissing."""
         pages = self._pages(
-            lambda: self._client().list_properties_of_secret_versions(name, **self._limits), name
+            lambda: self._client().list_properties_of_secret_versions(name, **_LIMITS), name
         )
         found = [one async for page in pages for one in page]
         if not found:
@@ -107,9 +102,7 @@ class KeyVault:
 
         Does not check the version's dates: Azure gives out what is expired or not yet valid.
         """
-        got = await self._ask(
-            lambda: self._client().get_secret(name, version, **self._limits), name
-        )
+        got = await self._ask(lambda: self._client().get_secret(name, version, **_LIMITS), name)
         return Secret(_properties(got.properties), got.value or "")
 
     async def set(
@@ -130,7 +123,7 @@ class KeyVault:
                 tags=dict(tags or {}),
                 content_type=content_type,
                 expires_on=_datetime(expires),
-                **self._limits,
+                **_LIMITS,
             ),
             name,
             writes=True,
@@ -148,7 +141,7 @@ class KeyVault:
         """Change a version, the newest for None; what is None stays. Raises SecretMissing."""
         changed = await self._ask(
             lambda: self._client().update_secret_properties(
-                name, version, enabled=enabled, expires_on=_datetime(expires), **self._limits
+                name, version, enabled=enabled, expires_on=_datetime(expires), **_LIMITS
             ),
             name,
             writes=True,
@@ -210,7 +203,7 @@ class KeyVault:
         while True:
             tries -= 1
             try:
-                async with asyncio.timeout(self._deadline):
+                async with asyncio.timeout(DEADLINE_SECONDS):
                     return await call()
             except (AzureError, ClientError, OSError, ValueError) as error:
                 failure = failure_of(error, self.uri, name, writes=writes)

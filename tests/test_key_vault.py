@@ -7,6 +7,7 @@ import sys
 import pytest
 from azure.core.credentials_async import AsyncTokenCredential
 
+from shared import key_vault
 from shared.key_vault import KeyVault, developer_identity, managed_identity
 from shared.vault_errors import (
     AccessDenied,
@@ -311,9 +312,9 @@ async def test_a_vault_that_does_not_answer_is_given_up_on(
     azure.vault.faults.set("get", HANG)
     with monkeypatch.context() as impatient:
         if limit == "read":
-            impatient.setitem(vault._limits, "read_timeout", 0.2)
+            impatient.setitem(key_vault._LIMITS, "read_timeout", 0.2)
         else:
-            impatient.setattr(vault, "_deadline", 0.2)
+            impatient.setattr(key_vault, "DEADLINE_SECONDS", 0.2)
         with pytest.raises(VaultUnavailable, match="took too long"):
             await vault.get("a")
     await azure.vault.calls.arrival("get", 3)
