@@ -150,17 +150,14 @@ class FakeAzure:
             target = int(port) if host == LOOPBACK else self._port_of(host)
             if target is None:
                 writer.write(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
-                await _close(writer)
+                writer.close()
                 return
             far_reader, far_writer = await asyncio.open_connection(LOOPBACK, target)
         except (EOFError, OSError):
             writer.close()
             return
-        try:
-            writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            await asyncio.gather(_pump(reader, far_writer), _pump(far_reader, writer))
-        finally:
-            far_writer.transport.abort()
+        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        await asyncio.gather(_pump(reader, far_writer), _pump(far_reader, writer))
 
 
 class _Resolver(AbstractResolver):
@@ -203,13 +200,7 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         while data := await reader.read(65536):
             writer.write(data)
             await writer.drain()
-    await _close(writer)
-
-
-async def _close(writer: asyncio.StreamWriter) -> None:
     writer.close()
-    with suppress(OSError):
-        await writer.wait_closed()
 
 
 def _address(listener: socket.socket) -> str:
