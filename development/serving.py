@@ -42,7 +42,7 @@ class Served:
 
 
 def listen_near(host: str, port: int) -> socket.socket:
-    """A listening socket on a port, or on a free one when that is taken or there is none such."""
+    """A listening socket on a port, or on a free one where that cannot be had."""
     try:
         return uvicorn_server.listen(host, port if port < 65536 else 0)
     except uvicorn_server.CannotListen:
